@@ -1,0 +1,39 @@
+# make lab     open the workbook in JupyterLab
+# make test    execute every page again, compare, and run the tests
+# make render  bring pages, notebooks and figures into agreement  [PAGES="01_sequential ..."]
+# make full    execute pages on the real data and print their results  [PAGES=...]
+# make stability  make test's comparison under other processors, threads and orders
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/requirements.installed
+
+.PHONY: lab test render full stability clean
+.DELETE_ON_ERROR:
+
+lab: $(READY)
+	JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab
+
+test: $(READY)
+	$(BIN)/python -m pytest --nbval
+
+render: $(READY)
+	$(BIN)/python -m workbook.render $(PAGES)
+
+full: $(READY)
+	$(BIN)/python -m workbook.full $(PAGES)
+
+stability: $(READY)
+	$(BIN)/python -m workbook.stability
+
+clean:
+	rm -rf $(VENV) .nbval .pytest_cache
+
+# A copy of what was installed: the set-up runs again only if the requirements change.
+$(READY): requirements.txt
+	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); \
+	sys.exit(None if ok else "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" % sys.version_info[:2])'
+	$(PYTHON) -m venv --clear $(VENV)
+	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
+	cp requirements.txt $@

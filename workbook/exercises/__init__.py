@@ -1,0 +1,15 @@
+"""Exercises that answer.
+
+A page imports its exercises and the blank:
+
+    from workbook.exercises import ____, sequential
+
+    answer = ____
+    sequential.parameter_count.check(answer)
+
+`check` says what is right or wrong, `hint` gives a little more each time, `solution` shows one way.
+"""
+
+from workbook.exercises.exercise import Exercise, ____
+
+__all__ = ["Exercise", "____"]

@@ -1,0 +1,280 @@
+"""The exercises of page 01, the Sequential API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import keras
+import numpy as np
+from keras import layers
+
+from workbook.exercises.exercise import Exercise, WrongAnswer
+
+# --- 1 ------------------------------------------------------------------------------------------
+
+
+def _check_parameters(answer: int) -> str:
+    said = {
+        784 * 64 + 64 * 10: "You counted the matrices. Each unit also adds a bias.",
+        784 * 64 + 64: "That is the first Dense layer. There is a second one.",
+        28 * 64 + 64 + 64 * 10 + 10: "Flatten gives 28 * 28 numbers, not 28.",
+        28 * 28 * 64
+        + 64
+        + 28 * 28 * 10
+        + 10: "The second Dense layer sees what the first one gives, not the pixels.",
+        64 + 10: "Those are the outputs. Each of them has a weight for every input.",
+    }
+    if answer in said:
+        raise WrongAnswer(said[answer])
+    if answer != _solve_parameters():
+        raise WrongAnswer(
+            f"{answer} is not it. Count inputs * outputs + outputs for each Dense layer, and add."
+        )
+    return "784 * 64 + 64 for the first layer, 64 * 10 + 10 for the second."
+
+
+def _solve_parameters():
+    first = 784 * 64 + 64
+    second = 64 * 10 + 10
+    return first + second
+
+
+parameter_count = Exercise(
+    title="count the parameters",
+    difficulty="easy",
+    minutes=3,
+    checker=_check_parameters,
+    hints=(
+        "Flatten has no parameters. What does it give to the next layer?",
+        "A Dense layer has a matrix of inputs x outputs, and one bias for each output.",
+    ),
+    solution_source=_solve_parameters,
+)
+
+# --- 2 ------------------------------------------------------------------------------------------
+
+
+def _check_updates(answer: float) -> str:
+    said = {
+        1412 // 32 * 5: "You rounded down. The images that are left over make a batch too.",
+        1412 / 32 * 5: "There is no half step. A smaller last batch is a whole step.",
+        -(-1412 // 32): "That is one epoch.",
+        -(
+            -1412 * 5 // 32
+        ): "You rounded once, at the end. Each epoch ends with a smaller batch of its own.",
+        1412 * 5: "That many images are seen. One step takes a whole batch of them.",
+    }
+    if answer in said:
+        raise WrongAnswer(said[answer])
+    if answer != _solve_updates():
+        raise WrongAnswer(f"{answer} is not it. How many batches make an epoch?")
+    return "45 batches an epoch, the last one with 4 images, and 5 epochs."
+
+
+def _solve_updates():
+    steps_per_epoch = int(np.ceil(1412 / 32))
+    return 5 * steps_per_epoch
+
+
+weight_updates = Exercise(
+    title="count the updates of the weights",
+    difficulty="easy",
+    minutes=3,
+    checker=_check_updates,
+    hints=(
+        "One batch, one update.",
+        "1412 / 32 is 44.125. What happens to the last images of an epoch?",
+    ),
+    solution_source=_solve_updates,
+)
+
+# --- 3 ------------------------------------------------------------------------------------------
+
+
+def _check_classifier(build: Callable[[], keras.Model]) -> str:
+    model = build()
+    if not isinstance(model, keras.Model):
+        raise WrongAnswer(
+            f"The function must return a model. It returns {type(model).__name__}: is a return missing?"
+        )
+    dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
+    if not model.built or model.input_shape != (None, 28, 28):
+        raise WrongAnswer(
+            "The model must take images of shape (28, 28). Keep the Input, and leave the batch out of it."
+        )
+    if model.output_shape != (None, 10):
+        hint = (
+            " Dense works on the last axis alone: is a Flatten missing?"
+            if len(model.output_shape) > 2
+            else ""
+        )
+        raise WrongAnswer(f"The output has shape {model.output_shape}, not (None, 10).{hint}")
+    if len(dense) != 3:
+        raise WrongAnswer(
+            f"Two hidden layers and the output make three Dense layers. There are {len(dense)}."
+        )
+    if any(layer.activation.__name__ == "linear" for layer in dense[:-1]):
+        raise WrongAnswer(
+            'A hidden layer has no activation, so it adds nothing. Try activation="relu".'
+        )
+    outputs = model.predict(np.random.default_rng(0).random((4, 28, 28), np.float32), verbose=0)
+    if (outputs < 0).any() or not np.allclose(outputs.sum(axis=-1), 1, atol=1e-4):
+        raise WrongAnswer(
+            "What it gives does not sum to 1 over the ten classes. Which activation does that?"
+        )
+    if model.count_params() > 60_000:
+        raise WrongAnswer(
+            f"It has {model.count_params():,} parameters. The first hidden layer costs 785 for each unit."
+        )
+    return f"{model.count_params():,} parameters."
+
+
+def _solve_classifier():
+    def small_classifier():
+        return keras.Sequential(
+            [
+                keras.Input(shape=(28, 28)),
+                layers.Flatten(),
+                layers.Dense(64, activation="relu"),
+                layers.Dense(32, activation="relu"),
+                layers.Dense(10, activation="softmax"),
+            ]
+        )
+
+    return small_classifier
+
+
+small_classifier = Exercise(
+    title="a classifier of at most 60,000 parameters",
+    difficulty="medium",
+    minutes=8,
+    checker=_check_classifier,
+    hints=(
+        "Begin with build_mlp, and count what its first hidden layer costs.",
+        "60,000 / 785 is 76: that many units are the most you can have in the first hidden layer.",
+        "Flatten, Dense with relu, Dense with relu, Dense with softmax.",
+    ),
+    solution_source=_solve_classifier,
+)
+
+# --- 4 ------------------------------------------------------------------------------------------
+
+
+def _check_loss(compile_for_logits: Callable[[keras.Model], keras.Model]) -> str:
+    model = keras.Sequential([keras.Input((784,)), layers.Dense(10)])
+    compiled = compile_for_logits(model)
+    if compiled is not model or not model.compiled:
+        raise WrongAnswer("Compile the model that comes in, and return it.")
+    logits = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]], np.float32)
+    one_hot = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], np.float32)
+    loss = keras.losses.get(model.loss)
+    if isinstance(loss, str) or loss is None:
+        raise WrongAnswer("There is no loss.")
+    name = getattr(loss, "name", getattr(loss, "__name__", ""))
+    if "sparse" in name:
+        raise WrongAnswer("The sparse loss takes indices. Her labels are one-hot.")
+    value = float(np.mean(loss(one_hot, logits)))
+    right = float(np.mean(keras.losses.categorical_crossentropy(one_hot, logits, from_logits=True)))
+    if not np.isclose(value, right, rtol=1e-4):
+        if "binary" in name:
+            raise WrongAnswer(
+                "Binary crossentropy asks ten yes-or-no questions. Here one of ten classes is true."
+            )
+        if "categorical" in name:
+            raise WrongAnswer(
+                "The right loss, but it takes the logits for probabilities. A string cannot say from_logits=True; "
+                "an object of keras.losses can."
+            )
+        raise WrongAnswer(f"{name} is not the crossentropy of one-hot labels.")
+    return "Softmax is now inside the loss, where it can be computed without overflow."
+
+
+def _solve_loss():
+    def compile_for_logits(model):
+        model.compile(optimizer="sgd", loss=keras.losses.CategoricalCrossentropy(from_logits=True))
+        return model
+
+    return compile_for_logits
+
+
+loss_for_logits = Exercise(
+    title="the loss for logits and one-hot labels",
+    difficulty="medium",
+    minutes=8,
+    checker=_check_loss,
+    hints=(
+        "Two questions: which loss takes one-hot labels, and how does it learn that there is no softmax?",
+        "A string such as 'categorical_crossentropy' stands for the loss with its defaults. "
+        "from_logits is False by default.",
+    ),
+    solution_source=_solve_loss,
+)
+
+# --- 5 ------------------------------------------------------------------------------------------
+
+
+def _check_accuracy(accuracy: Callable[[np.ndarray, np.ndarray], float]) -> str:
+    generator = np.random.default_rng(0)
+    probabilities = generator.dirichlet(np.ones(10), size=200)
+    labels = np.where(
+        generator.random(200) < 0.7, probabilities.argmax(axis=-1), generator.integers(0, 10, 200)
+    )
+    one_hot = np.eye(10)[labels]
+    right = float(np.mean(probabilities.argmax(axis=-1) == labels))
+    results = {}
+    for kind, given in (("indices", labels), ("one-hot", one_hot)):
+        try:
+            results[kind] = np.asarray(accuracy(probabilities, given))
+        except Exception as error:
+            raise WrongAnswer(
+                f"With labels as {kind} it raises {type(error).__name__}: {error}"
+            ) from error
+        if results[kind].ndim:
+            raise WrongAnswer(
+                f"With labels as {kind} it gives an array of shape {results[kind].shape}, not one number."
+            )
+    for kind, value in results.items():
+        if np.isclose(value, right):
+            continue
+        if np.isclose(value, right * 200):
+            raise WrongAnswer(
+                f"With labels as {kind} it gives {value}: that is how many are right. Divide by all."
+            )
+        if np.isclose(value, right * 100):
+            raise WrongAnswer(
+                f"With labels as {kind} it gives {value}: a share from 0 to 1 is asked for, not percent."
+            )
+        if kind == "indices" and np.isclose(
+            value, np.mean(probabilities.argmax(axis=-1) == labels.argmax(axis=-1))
+        ):
+            raise WrongAnswer(
+                "Right for one-hot, wrong for indices: argmax of the vector of indices is one single number, "
+                "and everything was compared with that. Look at labels.ndim."
+            )
+        raise WrongAnswer(
+            f"With labels as {kind} it gives {value:.3f}, and {right:.3f} is right. Mind the axis."
+        )
+    return "And it never asked Keras."
+
+
+def _solve_accuracy():
+    def accuracy(probabilities, labels):
+        if labels.ndim == 2:
+            labels = labels.argmax(axis=-1)
+        return np.mean(probabilities.argmax(axis=-1) == labels)
+
+    return accuracy
+
+
+accuracy_of_both = Exercise(
+    title="accuracy for indices and one-hot labels",
+    difficulty="hard",
+    minutes=12,
+    checker=_check_accuracy,
+    hints=(
+        "First turn the probabilities into decisions: argmax along the last axis.",
+        "How can you tell one-hot labels from indices? Print labels.ndim for both.",
+        "Bring both kinds of labels to indices, compare, and take the mean.",
+    ),
+    solution_source=_solve_accuracy,
+)

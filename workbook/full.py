@@ -1,0 +1,63 @@
+"""Execute pages on the real data and print their results: `make full`, or `python -m workbook.full [PAGE ...]`.
+
+Nothing that is stored changes. The results are what the cells tagged `result` print. The data come
+from the cache of Keras (`KERAS_HOME`), or from the network the first time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import nbformat
+
+from workbook.kernel import fix_environment
+from workbook.pages import Page, PageError, find_page, pages, printed
+from workbook.render import execute
+
+
+def results(page: Page) -> list[str]:
+    """Execute a page on the real data. Returns what its cells tagged `result` print.
+
+    Raises:
+        PageError: if a cell fails: an error, or an `assert` that does not hold on the real data.
+    """
+    notebook = nbformat.v4.new_notebook(cells=page.read_text().cells)
+    execute(page, notebook)
+    return [printed(cell) for cell in notebook.cells if "result" in cell.metadata.get("tags", [])]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(
+        prog="python -m workbook.full", description=__doc__.splitlines()[0]
+    )
+    parser.add_argument(
+        "pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named"
+    )
+    names = parser.parse_args(arguments).pages
+    try:
+        chosen = [find_page(name) for name in names] or pages()
+    except ValueError as error:
+        parser.error(str(error))
+    fix_environment(WORKBOOK_DATA="full")
+    failed = False
+    for page in chosen:
+        started = time.perf_counter()
+        try:
+            lines = results(page)
+        except PageError as error:
+            failed = True
+            print(f"{page.name}: failed on the real data\n{error}", file=sys.stderr)
+            continue
+        seconds = time.perf_counter() - started
+        print(f"{page.name} (full, Keras {version('keras')}, {seconds:.0f} s)")
+        for line in lines:
+            print("  " + line.replace("\n", "\n  "))
+    return int(failed)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,21 @@
+"""The environment in which pages are executed to be stored or compared: the same on every machine."""
+
+from __future__ import annotations
+
+import os
+
+_FIXED = {
+    "WORKBOOK_DATA": "sample",
+    "KERAS_BACKEND": "tensorflow",
+    # what is stored was computed on a CPU, and a GPU rounds differently
+    "CUDA_VISIBLE_DEVICES": "-1",
+}
+# They would change how wide tables are, where figures go, what is imported and what warns.
+_UNSET = ("COLUMNS", "LINES", "JUPYTER_COLUMNS", "MPLBACKEND", "PYTHONPATH", "PYTHONWARNINGS")
+
+
+def fix_environment(**extra: str) -> None:
+    """Set the environment of this process, which the kernels that it starts inherit."""
+    for name in _UNSET:
+        os.environ.pop(name, None)
+    os.environ.update(_FIXED, **extra)

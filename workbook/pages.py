@@ -1,0 +1,272 @@
+"""A page of the workbook: `NN_topic.md`, which is edited, and `NN_topic.ipynb`, which is executed.
+
+Below a cell whose output the text talks about stands a block that `make render` fills from the run:
+
+    <!-- expect -->
+    ![what the figure shows](../img/NN_figure.png)
+    <!-- /expect -->
+
+Printed output becomes a `text` fence, which nothing runs. Each figure of the cell needs a line of
+its own, with the alt text and the file to write; those two are the author's, and are kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import jupytext
+import nbformat
+from jupytext.config import load_jupytext_config
+
+from workbook.compare import METADATA_KEY, Tolerance, tidy
+
+ROOT = Path(__file__).resolve().parent.parent
+NOTEBOOKS = ROOT / "notebooks"
+
+_NAME = re.compile(r"\d\d_\w+")
+_EXPECT = re.compile(r"<!-- expect -->\n(.*?)<!-- /expect -->", re.DOTALL)
+_FIGURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+
+
+class PageError(Exception):
+    """A page that cannot be rendered as it is written. The message names the page, the cell and the mend."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture that a cell makes and its page shows.
+
+    Attributes:
+        alt: what it shows, for those who do not see it.
+        target: the file as the page names it, relative to the page.
+        file: the same as a path.
+        png: the bytes of the file.
+    """
+
+    alt: str
+    target: str
+    file: Path
+    png: bytes
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page, by the path of its text, `notebooks/NN_topic.md`."""
+
+    text: Path
+
+    @property
+    def name(self) -> str:
+        return self.text.stem
+
+    @property
+    def notebook(self) -> Path:
+        return self.text.with_suffix(".ipynb")
+
+    @property
+    def mend(self) -> str:
+        """The command that brings the page into agreement."""
+        return f"make render PAGES={self.name}"
+
+    def read_text(self) -> nbformat.NotebookNode:
+        """The cells as the `.md` has them, without outputs."""
+        return jupytext.read(self.text, fmt="md", config=self._config)
+
+    def read_notebook(self) -> nbformat.NotebookNode:
+        """The cells as the `.ipynb` has them, with outputs."""
+        return nbformat.read(self.notebook, as_version=4)
+
+    def as_text(self, notebook: nbformat.NotebookNode) -> str:
+        """`notebook` as the `.md` has it: to the letter what JupyterLab writes when the page is saved."""
+        return jupytext.writes(notebook, fmt="md", config=self._config)
+
+    @property
+    def _config(self):
+        return load_jupytext_config(str(self.text))
+
+    def disagreements(self) -> Iterator[str]:
+        """In words, each place where `.md`, `.ipynb` and img/ no longer say the same."""
+        text = self.read_text()
+        if not self.notebook.is_file():
+            yield f"{self.notebook.name} is missing"
+            return
+        notebook = self.read_notebook()
+        for i, cell in enumerate(notebook.cells):
+            if never_executed(cell):
+                yield f"{cell_name(notebook.cells, i)} of {self.notebook.name} was never executed"
+        stated, stored = ([_essence(c) for c in nb.cells] for nb in (text, notebook))
+        if stated != stored:
+            i = next(
+                (i for i, (a, b) in enumerate(zip(stated, stored)) if a != b),
+                min(len(stated), len(stored)),
+            )
+            cells = text.cells if i < len(text.cells) else notebook.cells
+            yield f"{cell_name(cells, i)} is not the same in {self.text.name} and {self.notebook.name}"
+            return
+        try:
+            shown, figures = expectations(self, notebook.cells)
+        except PageError as error:
+            yield str(error)
+            return
+        for i, source in shown.items():
+            if source != notebook.cells[i].source:
+                yield f"{cell_name(notebook.cells, i)} does not show what the cell above it printed"
+        for figure in figures:
+            if not figure.file.is_file() or figure.file.read_bytes() != figure.png:
+                state = "differs from" if figure.file.is_file() else "is missing;"
+                yield f"img/{figure.file.name} {state} what {self.notebook.name} holds"
+
+
+def pages() -> list[Page]:
+    """All pages, in their order."""
+    return [Page(path) for path in sorted(NOTEBOOKS.glob("*.md")) if _NAME.fullmatch(path.stem)]
+
+
+def find_page(name: str) -> Page:
+    """The page of that name: `01_sequential`, a path to it, or as little as `01`.
+
+    Raises:
+        ValueError: if no page, or more than one, answers to the name; the message lists them.
+    """
+    stem = Path(name).stem
+    found = [p for p in pages() if p.name == stem] or [
+        p for p in pages() if p.name.startswith(stem + "_")
+    ]
+    if len(found) != 1:
+        raise ValueError(f"no page {name!r}; there are: {', '.join(p.name for p in pages())}")
+    return found[0]
+
+
+def never_executed(cell: Mapping) -> bool:
+    return (
+        cell["cell_type"] == "code"
+        and bool(cell["source"].strip())
+        and cell["execution_count"] is None
+    )
+
+
+def cell_name(cells: list, index: int) -> str:
+    """How a message names a cell: `In [3], under "A heading"`, counted as a run from top to bottom does."""
+    heading = next(
+        (found[-1] for c in reversed(cells[: index + 1])
+         if c["cell_type"] == "markdown" and (found := re.findall(r"^#+ +(.+)$", c["source"], re.MULTILINE))),
+        "the top of the page",
+    )  # fmt: skip
+    if cells[index]["cell_type"] != "code":
+        return f'the text under "{heading}"'
+    count = sum(c["cell_type"] == "code" for c in cells[: index + 1])
+    return f'In [{count}], under "{heading}"'
+
+
+def expectations(page: Page, cells: list) -> tuple[dict[int, str], list[Figure]]:
+    """What the expect blocks of executed `cells` should say.
+
+    Returns:
+        The source, with its blocks filled, of each markdown cell that has one, by index; and the
+        figures in their order.
+
+    Raises:
+        PageError: if a block follows no cell that prints or draws, or its figures are not those of
+            the cell, or lack alt text, or are shown twice.
+    """
+    sources: dict[int, str] = {}
+    figures: list[Figure] = []
+    code = None
+    for i, cell in enumerate(cells):
+        if cell["cell_type"] == "code":
+            code = cell
+        if cell["cell_type"] != "markdown" or "<!-- expect" not in cell["source"]:
+            continue
+        try:
+            blocks = _EXPECT.findall(cell["source"])
+            if code is None or len(blocks) != cell["source"].count("<!-- expect"):
+                raise ValueError(
+                    "an expect block stands below a code cell and ends with <!-- /expect -->"
+                )
+            filled = []
+            for block in blocks:
+                drawn = _figures(page, code, block)
+                filled.append(_block(printed(code), drawn))
+                figures += drawn
+            for figure in figures:
+                if sum(figure.file == other.file for other in figures) > 1:
+                    raise ValueError(f"{figure.target} is named twice on the page")
+        except ValueError as error:
+            raise PageError(f"{page.text.name}, {cell_name(cells, i)}: {error}") from None
+        answers = iter(filled)
+        sources[i] = _EXPECT.sub(lambda _, answers=answers: next(answers), cell["source"])
+    return sources, figures
+
+
+def _figures(page: Page, code: Mapping, block: str) -> list[Figure]:
+    """The pictures of a cell, each with the alt text and the file that the block below it states."""
+    drawn = [o["data"]["image/png"] for o in code["outputs"] if "image/png" in o.get("data", {})]
+    stated = _FIGURE.findall(block)
+    if len(drawn) != len(stated):
+        raise ValueError(
+            f"the cell above makes {len(drawn)} figure(s), the expect block names {len(stated)}. "
+            "Write one line for each: ![what it shows](../img/name.png)"
+        )
+    figures = []
+    for png, (alt, target) in zip(drawn, stated):
+        file = Path(os.path.normpath(page.text.parent / target))
+        if file.parent != page.text.parent.parent / "img" or file.suffix != ".png":
+            raise ValueError(f"a figure is written to ../img/….png, not to {target}")
+        if len(alt.split()) < 3:
+            raise ValueError(
+                f"the alt text of {target} must say what the figure shows, not {alt!r}"
+            )
+        figures.append(Figure(alt, target, file, base64.b64decode(png)))
+    return figures
+
+
+def _block(text: str, figures: list[Figure]) -> str:
+    parts = [f"```text\n{text}\n```"] if text else []
+    parts += [f"![{figure.alt}]({figure.target})" for figure in figures]
+    if not parts:
+        raise ValueError("the cell above the expect block prints and draws nothing")
+    return "\n\n".join(["<!-- expect -->\n*What to expect:*", *parts]) + "\n<!-- /expect -->"
+
+
+def printed(cell: Mapping) -> str:
+    """The text that a cell printed, as a reader needs it: of an error its last line, of a figure nothing."""
+    parts = []
+    for output in tidy(cell["outputs"]):
+        if output.output_type == "stream":
+            parts.append(output.text)
+        elif output.output_type == "error":
+            parts.append(f"{output.ename}: {output.evalue}")
+        elif "image/png" not in output.data:
+            parts.append(output.data.get("text/plain", ""))
+    text = without_colours("\n".join(part.strip("\n") for part in parts))
+    return "\n".join(line.rstrip() for line in text.splitlines())
+
+
+def without_colours(text: str) -> str:
+    """`text` without the escape sequences of a terminal."""
+    return _ANSI.sub("", text)
+
+
+def _essence(cell: Mapping) -> tuple:
+    """What must agree between a page and its notebook."""
+    metadata = cell["metadata"]
+    return (
+        cell["cell_type"],
+        cell["source"],
+        sorted(metadata.get("tags", [])),
+        metadata.get(METADATA_KEY),
+    )
+
+
+def tolerance_of(page: Page, cells: list, index: int) -> Tolerance:
+    """The tolerance of a cell; a PageError that names the page and the cell if it is badly stated."""
+    try:
+        return Tolerance.of(cells[index])
+    except ValueError as error:
+        raise PageError(f"{page.text.name}, {cell_name(cells, index)}: {error}") from None

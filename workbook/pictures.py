@@ -1,0 +1,93 @@
+"""Compare two PNG pictures as a person would: a line that moved by a pixel is the same line."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from workbook.files import write_bytes
+
+# How far outside the neighbourhood's range a colour may lie, of 255: antialiasing, not content.
+_COLOUR = 24
+
+
+@dataclass(frozen=True)
+class PictureDifference:
+    """Two pictures that disagree.
+
+    Attributes:
+        message: what disagrees, in words.
+        expected, got: the two pictures, RGB.
+        difference: the expected picture, faded, with what disagrees in red; None if the sizes differ.
+    """
+
+    message: str
+    expected: Image.Image
+    got: Image.Image
+    difference: Image.Image | None
+
+    def save(self, folder: Path, stem: str) -> list[Path]:
+        """Write the pictures as `<stem>_expected.png`, `<stem>_got.png` and `<stem>_difference.png`."""
+        written = []
+        for name in ("expected", "got", "difference"):
+            picture = getattr(self, name)
+            if picture is not None:
+                buffer = io.BytesIO()
+                picture.save(buffer, format="PNG")
+                written.append(write_bytes(folder / f"{stem}_{name}.png", buffer.getvalue()))
+        return written
+
+
+def picture_difference(expected: bytes, got: bytes, shift: int = 1) -> PictureDifference | None:
+    """What disagrees between two PNG files, or None.
+
+    A pixel agrees if its colour lies within the range of colours that the other picture has within
+    `shift` pixels around it. All pixels of both pictures must agree; the sizes may differ by `shift`.
+
+    Args:
+        expected, got: the two PNG files.
+        shift: in pixels, 0 or more.
+    """
+    if expected == got:
+        return None
+    a, b = _open(expected), _open(got)
+    if max(abs(a.width - b.width), abs(a.height - b.height)) > shift:
+        size = f"{a.width}x{a.height} pixels became {b.width}x{b.height}"
+        return PictureDifference(size, a, b, None)
+    size = max(a.width, b.width), max(a.height, b.height)
+    padded_a, padded_b = _pad(a, size), _pad(b, size)
+    differs = _outside(padded_a, padded_b, shift) | _outside(padded_b, padded_a, shift)
+    if not differs.any():
+        return None
+    rows, columns = np.nonzero(differs)
+    where = f"x {columns.min()} to {columns.max()}, y {rows.min()} to {rows.max()}"
+    message = f"{differs.sum():,} of {differs.size:,} pixels differ, at {where} (a shift of {shift} is allowed)"
+    shown = 255 - (255 - np.asarray(padded_a.convert("L").convert("RGB"))) // 4
+    shown[differs] = (213, 0, 0)
+    return PictureDifference(message, a, b, Image.fromarray(shown))
+
+
+def _open(png: bytes) -> Image.Image:
+    picture = Image.open(io.BytesIO(png)).convert("RGBA")
+    return Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture).convert("RGB")
+
+
+def _pad(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    if picture.size == size:
+        return picture
+    padded = Image.new("RGB", size, "white")
+    padded.paste(picture)
+    return padded
+
+
+def _outside(picture: Image.Image, other: Image.Image, shift: int) -> np.ndarray:
+    """Where `picture` has a colour that `other` has nowhere near."""
+    window = 2 * shift + 1
+    low = np.asarray(other.filter(ImageFilter.MinFilter(window)), np.int16)
+    high = np.asarray(other.filter(ImageFilter.MaxFilter(window)), np.int16)
+    value = np.asarray(picture, np.int16)
+    return ((value < low - _COLOUR) | (value > high + _COLOUR)).any(axis=-1)
