@@ -1,0 +1,125 @@
+"""Each exercise knows its solution, wrong answers that people give, and an untouched blank.
+
+The wrong answers stand in tests/wrong_answers, a module a page.
+"""
+
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+from workbook import exercises
+from workbook.exercises import ____, Exercise
+from workbook.exercises.exercise import WrongAnswer, has_blank
+from workbook.pages import pages
+
+TOPICS = [m.name for m in pkgutil.iter_modules(exercises.__path__) if m.name != "exercise"]
+EXERCISES = {
+    f"{topic}.{name}": value
+    for topic in TOPICS
+    for name, value in vars(importlib.import_module(f"workbook.exercises.{topic}")).items()
+    if isinstance(value, Exercise)
+}
+WRONG = [
+    (name, answer, told)
+    for topic in TOPICS
+    for exercise, answer, told in importlib.import_module(f"tests.wrong_answers.{topic}").WRONG
+    for name in EXERCISES
+    if EXERCISES[name] is exercise
+]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_solution_is_right(name):
+    assert EXERCISES[name].verdict(EXERCISES[name].solution_source()).startswith("Right.")
+
+
+@pytest.mark.parametrize(("name", "answer", "told"), WRONG)
+def test_wrong_answer_is_told_what_is_wrong(name, answer, told):
+    verdict = EXERCISES[name].verdict(answer)
+    assert verdict.startswith("Not yet.")
+    assert told in verdict
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_two_wrong_answers_at_least(name):
+    assert sum(wrong == name for wrong, _, _ in WRONG) >= 2
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_hints_go_on_and_end(name, capsys):
+    exercise = EXERCISES[name]
+    exercise._hints_given = 0
+    for number in [*range(len(exercise.hints)), len(exercise.hints) - 1]:
+        exercise.hint()
+        assert capsys.readouterr().out.strip().endswith(exercise.hints[number])
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_shown_solution_is_the_tested_one(name, capsys):
+    exercise = EXERCISES[name]
+    exercise.solution()
+    shown = capsys.readouterr().out.split("\n\n", 1)[1]
+    scope = dict(vars(importlib.import_module(exercise.checker.__module__)))
+    exec(f"def shown():\n{shown}", scope)
+    assert exercise.verdict(scope["shown"]()).startswith("Right.")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_page_and_exercises_agree(page):
+    """The page announces each exercise with its difficulty and minutes, and checks it once."""
+    topic = page.name[3:]
+    text = page.text.read_text(encoding="utf-8")
+    announced = re.findall(r"^\*\*Exercise \d+\*\* · (\w+) · (\d+) minutes\.", text, re.MULTILINE)
+    checked = re.findall(rf"^{topic}\.(\w+)\.check\(", text, re.MULTILINE)
+    mine = [EXERCISES[f"{topic}.{name}"] for name in checked]
+    assert [(e.difficulty, str(e.minutes)) for e in mine] == announced
+    assert {f"{topic}.{name}" for name in checked} == {n for n in EXERCISES if n.startswith(f"{topic}.")}
+
+
+def checker(answer):
+    if answer != 42:
+        raise WrongAnswer("Think bigger.")
+    return "Well done."
+
+
+def make(**changes):
+    given = {
+        "title": "the answer",
+        "difficulty": "easy",
+        "minutes": 1,
+        "checker": checker,
+        "hints": ("Deep thought.",),
+        "solution_source": lambda: 42,
+    }
+    return Exercise(**given | changes)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [____, [1, ____], {"a": ____}, lambda: ____, lambda: [____ for _ in range(3)], (____,)],
+)
+def test_blank_waits(answer, capsys):
+    assert has_blank(answer)
+    make().check(answer)
+    assert capsys.readouterr().out.startswith("Waiting for your answer: the answer.")
+
+
+def test_verdicts(capsys):
+    assert make().verdict(42) == "Right. Well done."
+    assert make().verdict(41) == "Not yet. Think bigger."
+    raising = make(checker=lambda answer: answer / 0)
+    assert raising.verdict(1) == "Not yet. Your answer raised ZeroDivisionError: division by zero"
+
+
+@pytest.mark.parametrize("changes", [{"difficulty": "trivial"}, {"hints": ()}])
+def test_badly_made_exercise_is_refused(changes):
+    with pytest.raises(ValueError):
+        make(**changes)
+
+
+def test_modules_of_wrong_answers_belong_to_topics():
+    folder = Path(__file__).parent / "wrong_answers"
+    assert sorted(path.stem for path in folder.glob("*.py")) == sorted(TOPICS)

@@ -1,0 +1,57 @@
+"""Wrong answers that people give on page 01, and a word of what they are told."""
+
+import keras
+import numpy as np
+from keras import layers
+
+from workbook.exercises import sequential as page
+
+
+def classifier(*hidden, flatten=True, activation="softmax"):
+    head = [layers.Flatten()] if flatten else []
+    stack = [keras.Input((28, 28)), *head, *hidden, layers.Dense(10, activation=activation)]
+    return lambda: keras.Sequential(stack)
+
+
+def relu(units):
+    return layers.Dense(units, activation="relu")
+
+
+def without_return():
+    keras.Sequential([keras.Input((28, 28)), layers.Flatten()])
+
+
+def compiling(loss):
+    def compile_for_logits(model):
+        model.compile(optimizer="sgd", loss=loss)
+        return model
+
+    return compile_for_logits
+
+
+WRONG = [
+    (page.parameter_count, 784 * 64 + 64 * 10, "bias"),
+    (page.parameter_count, 784 * 64 + 64, "second one"),
+    (page.parameter_count, 28 * 64 + 64 + 64 * 10 + 10, "Flatten"),
+    (page.parameter_count, 784 * 64 + 64 + 784 * 10 + 10, "what the first one gives"),
+    (page.parameter_count, 12345, "inputs * outputs"),
+    (page.weight_updates, 220, "rounded down"),
+    (page.weight_updates, 1412 / 32 * 5, "half step"),
+    (page.weight_updates, 45, "one epoch"),
+    (page.weight_updates, 221, "rounded once"),
+    (page.weight_updates, 7060, "whole batch"),
+    (page.small_classifier, without_return, "return"),
+    (page.small_classifier, classifier(relu(100), relu(50)), "84,060"),
+    (page.small_classifier, classifier(layers.Dense(32), relu(32)), "no activation"),
+    (page.small_classifier, classifier(relu(32), relu(32), flatten=False), "Flatten"),
+    (page.small_classifier, classifier(relu(32), relu(32), activation=None), "sum to 1"),
+    (page.small_classifier, classifier(relu(32)), "three Dense layers"),
+    (page.loss_for_logits, compiling("categorical_crossentropy"), "takes the logits for probabilities"),
+    (page.loss_for_logits, compiling(keras.losses.SparseCategoricalCrossentropy(from_logits=True)), "one-hot"),
+    (page.loss_for_logits, compiling(keras.losses.BinaryCrossentropy(from_logits=True)), "yes-or-no"),
+    (page.loss_for_logits, lambda model: model.compile(loss="mse"), "return it"),
+    (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == y.argmax(-1)), "labels.ndim"),
+    (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == y), "one-hot"),
+    (page.accuracy_of_both, lambda p, y: np.sum(p.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1))), "Divide"),
+    (page.accuracy_of_both, lambda p, y: p.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1)), "not one number"),
+]  # fmt: skip

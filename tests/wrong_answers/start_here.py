@@ -1,0 +1,12 @@
+"""Wrong answers that people give on page 00, and a word of what they are told."""
+
+from workbook.exercises import start_here as page
+
+RIGHT = page.faces_of_find_spec.solution_source()
+
+WRONG = [
+    (page.faces_of_find_spec, RIGHT | {'find_spec("helpers")': "None"}, "nothing is imported yet"),
+    (page.faces_of_find_spec, RIGHT | {'find_spec("helper.tools")': "None"}, "Is there one?"),
+    (page.faces_of_find_spec, RIGHT | {'find_spec("helper")': None}, "in quotes"),
+    (page.faces_of_find_spec, RIGHT | {'find_spec("helper")': "none"}, "is none of"),
+]
