@@ -25,7 +25,7 @@ full: $(READY)
 	$(BIN)/python -m workbook.full $(PAGES)
 
 stability: $(READY)
-	$(BIN)/python -m workbook.stability
+	$(BIN)/python -m workbook.stability $(PAGES)
 
 clean:
 	rm -rf $(VENV) .nbval .pytest_cache

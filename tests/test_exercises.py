@@ -76,7 +76,9 @@ def test_page_and_exercises_agree(page):
     checked = re.findall(rf"^{topic}\.(\w+)\.check\(", text, re.MULTILINE)
     mine = [EXERCISES[f"{topic}.{name}"] for name in checked]
     assert [(e.difficulty, str(e.minutes)) for e in mine] == announced
-    assert {f"{topic}.{name}" for name in checked} == {n for n in EXERCISES if n.startswith(f"{topic}.")}
+    assert {f"{topic}.{name}" for name in checked} == {
+        n for n in EXERCISES if n.startswith(f"{topic}.")
+    }
 
 
 def checker(answer):

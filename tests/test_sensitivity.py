@@ -6,17 +6,14 @@ The changes stand in tests/accidents, a module a page.
 
 import importlib
 import os
-import shutil
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from xml.etree import ElementTree
 
 import nbformat
 import pytest
 
-from workbook.pages import ROOT, pages
+from tests.course import Course
+from workbook.pages import pages
 
 CASES = [
     (page, accident)
@@ -30,10 +27,14 @@ CASES = [
 def runs(tmp_path_factory):
     """The changed pages, executed side by side; the outcome of each as a future."""
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        yield [pool.submit(disagreeing_cells, *case, tmp_path_factory.mktemp("page")) for case in CASES]
+        yield [
+            pool.submit(disagreeing_cells, *case, tmp_path_factory.mktemp("page")) for case in CASES
+        ]
 
 
-@pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{p.name[:2]}, {a.what}" for p, a in CASES])
+@pytest.mark.parametrize(
+    "number", range(len(CASES)), ids=[f"{p.name[:2]}, {a.what}" for p, a in CASES]
+)
 def test_accident_is_noticed(number, runs):
     _, accident = CASES[number]
     disagreeing = runs[number].result()
@@ -51,23 +52,15 @@ def disagreeing_cells(page, accident, folder):
     last = max(i for code in accident.noticed_by for i, cell in enumerate(codes) if code in cell)
     notebook.cells = notebook.cells[: last + 1]
 
-    for shared in ("text_recognizer", "workbook", "requirements.txt"):
-        (folder / shared).symlink_to(ROOT / shared)
-    for copied in ("conftest.py", "pyproject.toml"):
-        shutil.copy(ROOT / copied, folder)
-    path = folder / "notebooks" / page.notebook.name
-    path.parent.mkdir()
-    shutil.copy(page.text, path.parent)
-    nbformat.write(notebook, path)
-    report = folder / "report.xml"
-    command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", f"--junitxml={report}", str(path)]
-    subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    course = Course(folder)
+    copy = course.page(page.name, page.text.read_text(encoding="utf-8"))
+    nbformat.write(notebook, copy.notebook)
+    outcome = course.nbval(copy.notebook)
 
-    cells = [code for cell, code in zip(notebook.cells, codes) if cell.cell_type == "code"]
-    noticed = set()
-    for case in ElementTree.parse(report).iter("testcase"):
-        failure = case.find("failure")
-        # an output that disagrees, not merely a cell that raised
-        if failure is not None and "If the change is meant: make render" in failure.text:
-            noticed.add(cells[int(case.get("name").removeprefix("Cell "))])
-    return noticed
+    executed = [code for cell, code in zip(notebook.cells, codes) if cell.cell_type == "code"]
+    # an output that disagrees, not merely a cell that raised
+    return {
+        executed[int(name.removeprefix("Cell "))]
+        for name, message in outcome.items()
+        if "If the change is meant: make render" in message
+    }

@@ -1,0 +1,249 @@
+"""Rendering and checking pages, tried on small ones, and the state of the course's own."""
+
+import json
+import re
+
+import nbformat
+import pytest
+
+from tests.course import Course
+from workbook.pages import ROOT, PageError, find_page, pages
+from workbook.render import render
+
+TEXT = """# A small page
+
+Some text.
+
+```python
+print("loss 0.1234, 3 epochs, took 12 ms")
+1 + 1;
+```
+
+<!-- expect -->
+<!-- /expect -->
+
+## A heading
+
+```python
+import matplotlib.pyplot as plt
+
+plt.figure(figsize=(2, 1))
+plt.plot([3, 1, 2]);
+```
+
+<!-- expect -->
+![a line that falls and rises](../img/77_line.png)
+<!-- /expect -->
+
+```python tags=["raises-exception"]
+1 / 0
+```
+
+<!-- expect -->
+<!-- /expect -->
+"""
+
+
+@pytest.fixture
+def course(tmp_path):
+    return Course(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def rendered(tmp_path_factory):
+    """A page that is in agreement; tests that change it copy it first."""
+    course = Course(tmp_path_factory.mktemp("course"))
+    page = course.page("77_small", TEXT)
+    render(page)
+    return page
+
+
+@pytest.fixture
+def page(rendered, course):
+    """A copy of the page in agreement."""
+    copy = course.page(rendered.name, rendered.text.read_text(encoding="utf-8"))
+    copy.notebook.write_bytes(rendered.notebook.read_bytes())
+    (course.folder / "img").mkdir()
+    figure = "77_line.png"
+    (course.folder / "img" / figure).write_bytes(
+        (rendered.text.parents[1] / "img" / figure).read_bytes()
+    )
+    return copy
+
+
+def everything(page):
+    files = [page.text, page.notebook, *(page.text.parents[1] / "img").glob("*")]
+    return {path: path.read_bytes() for path in files}
+
+
+def edit(path, old, new):
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+def test_render_writes_what_the_cells_print_and_draw(rendered):
+    text = rendered.text.read_text(encoding="utf-8")
+    assert "```text\nloss 0.1234, 3 epochs, took 12 ms\n```\n<!-- /expect -->" in text
+    assert (
+        "*What to expect:*\n\n![a line that falls and rises](../img/77_line.png)\n<!-- /expect -->"
+        in text
+    )
+    assert "```text\nZeroDivisionError: division by zero\n```" in text
+    assert (rendered.text.parents[1] / "img" / "77_line.png").read_bytes().startswith(b"\x89PNG")
+    assert list(rendered.disagreements()) == []
+
+
+def test_render_twice_changes_nothing(page):
+    before = everything(page)
+    assert render(page) == []
+    assert everything(page) == before
+
+
+def test_an_output_that_still_agrees_is_kept_as_it_was(page):
+    edit(page.notebook, "took 12 ms", "took 99 s")
+    render(page)
+    assert "took 99 s" in page.text.read_text(encoding="utf-8")
+
+
+def test_a_page_in_agreement_passes_as_it_ran_in_jupyter(page, course):
+    outcome = course.nbval()
+    assert len(outcome) == 4 and not any(outcome.values())
+
+
+def test_a_changed_number_is_named_with_page_cell_and_command(page, course):
+    edit(page.notebook, "loss 0.1234", "loss 0.1250")
+    message = course.nbval(page.notebook)["Cell 0"]
+    assert '77_small.ipynb, In [1], under "A small page"' in message
+    assert "0.1250 became 0.1234" in message
+    assert "make render PAGES=77_small" in message
+
+
+def test_a_changed_picture_is_written_where_the_message_says(page, course):
+    notebook = nbformat.read(page.notebook, as_version=4)
+    notebook.cells[3].source = notebook.cells[3].source.replace("[3, 1, 2]", "[1, 3, 2]")
+    nbformat.write(notebook, page.notebook)
+    message = course.nbval(page.notebook)["Cell 1"]
+    for kind in ("expected", "got", "difference"):
+        file = f".nbval/77_small/cell_02_{kind}.png"
+        assert file in message
+        assert (course.folder / file).is_file()
+
+
+def test_a_cell_that_was_never_executed_is_refused(page, course):
+    notebook = nbformat.read(page.notebook, as_version=4)
+    notebook.cells[1].update(execution_count=None, outputs=[])
+    nbformat.write(notebook, page.notebook)
+    outcome = course.nbval()
+    for item in ("agreement", "Cell 0"):
+        assert 'In [1], under "A small page"' in outcome[item]
+        assert "never executed" in outcome[item]
+        assert "make render PAGES=77_small" in outcome[item]
+
+
+DISAGREEMENTS = {
+    "code": (lambda page: edit(page.text, '0.1234, 3 epochs, took 12 ms")', '0.1235")'), "In [1]"),
+    "text": (lambda page: edit(page.text, "Some text.", "Other text."), "A small page"),
+    "tolerance": (lambda page: edit(page.text, "```python\n", '```python compare={"rtol": 0.1}\n'), "In [1]"),
+    "what to expect": (lambda page: edit(page.text, "ms\n```", "s\n```"), "A heading"),
+    "notebook missing": (lambda page: page.notebook.unlink(), "is missing"),
+    "figure missing": (lambda page: (page.text.parents[1] / "img" / "77_line.png").unlink(), "77_line.png is missing"),
+    "figure changed": (lambda page: (page.text.parents[1] / "img" / "77_line.png").write_bytes(b""), "77_line.png differs"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("change", DISAGREEMENTS)
+def test_disagreement_is_noticed_and_mended(change, page):
+    act, named = DISAGREEMENTS[change]
+    act(page)
+    assert named in " ".join(page.disagreements())
+    render(page)
+    assert list(page.disagreements()) == []
+
+
+def test_disagreement_is_named_with_page_cell_and_command(page, course):
+    edit(page.text, "3 epochs", "4 epochs")
+    message = course.nbval(page.text)["agreement"]
+    assert message.startswith("77_small.md:")
+    assert (
+        'In [1], under "A small page" is not the same in 77_small.md and 77_small.ipynb' in message
+    )
+    assert "make render PAGES=77_small" in message
+
+
+def test_a_notebook_without_a_page_is_refused(page, course):
+    page.text.unlink()
+    assert any("77_small.md" in message for message in course.nbval().values())
+
+
+UNFIT = {
+    "a cell fails": ("1 + 1;", "1 / 0"),
+    "a figure has no alt text": ("a line that falls and rises", "line"),
+    "a figure is not named": ("![a line that falls and rises](../img/77_line.png)\n", ""),
+    "a figure goes elsewhere": ("../img/77_line.png", "77_line.png"),
+    "nothing is printed": ('print("loss 0.1234, 3 epochs, took 12 ms")', ""),
+    "a block does not end": ("<!-- /expect -->\n\n## A heading", "## A heading"),
+    "a tolerance is misspelt": ("```python\nprint", '```python compare={"tol": 1}\nprint'),
+}
+
+
+@pytest.mark.parametrize("what", UNFIT)
+def test_a_page_that_cannot_be_rendered_is_named_and_left_alone(what, page):
+    edit(page.text, *UNFIT[what])
+    before = everything(page)
+    with pytest.raises(PageError, match=r"77_small\.md, "):
+        render(page)
+    assert everything(page) == before
+
+
+def test_find_page():
+    assert find_page("01") == find_page("01_sequential") == find_page("notebooks/01_sequential.md")
+    with pytest.raises(ValueError, match="01_sequential"):
+        find_page("99")
+
+
+# --- the course's own pages ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_saving_a_page_in_jupyterlab_changes_nothing(page):
+    assert page.as_text(page.read_text()) == page.text.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_page_is_small_links_on_and_stands_in_the_readme(page):
+    assert page.notebook.stat().st_size < 1_000_000  # GitHub shows no larger notebook
+    text = page.text.read_text(encoding="utf-8")
+    for other in pages():
+        if abs(int(other.name[:2]) - int(page.name[:2])) == 1:
+            assert f"]({other.name}.md)" in text
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert (
+        f"(notebooks/{page.text.name})" in readme and f"(notebooks/{page.notebook.name})" in readme
+    )
+
+
+def test_every_link_and_figure_is_there_and_every_figure_is_shown():
+    shown = set()
+    for path in [ROOT / "README.md", *(page.text for page in pages())]:
+        text = re.sub(
+            r"^ *```.*?^ *```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
+        )
+        for bang, label, target in re.findall(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)", text):
+            if "://" in target or target.startswith("#"):
+                continue
+            file = (path.parent / target.split("#")[0]).resolve()
+            assert file.exists(), f"{path.name}: {target}"
+            if bang:
+                assert len(label.split()) >= 3, f"{path.name}: {target} needs alt text"
+                shown.add(file)
+    assert shown >= set((ROOT / "img").glob("*.png"))
+
+
+def test_pages_hold_no_path_of_a_machine():
+    for page in pages():
+        outputs = [c.get("outputs", []) for c in page.read_notebook().cells]
+        text = page.text.read_text(encoding="utf-8") + json.dumps(outputs)
+        assert not re.search(r"(?<![\w.])/(?:home|root|Users|tmp)/|[A-Z]:\\\\Users", text), (
+            page.name
+        )
