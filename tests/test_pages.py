@@ -207,7 +207,9 @@ def test_find_page():
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_saving_a_page_in_jupyterlab_changes_nothing(page):
-    assert page.as_text(page.read_text()) == page.text.read_text(encoding="utf-8")
+    text = page.text.read_text(encoding="utf-8")
+    assert page.as_text(page.read_text()) == text
+    assert page.as_text(page.read_notebook()) == text
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)

@@ -56,8 +56,8 @@ def render(page: Page) -> list[str]:
         write_bytes(figure.file, figure.png)
     before = [path.read_bytes() if path.is_file() else b"" for path in (page.notebook, page.text)]
     write_text(page.notebook, nbformat.writes(notebook) + "\n")
-    # jupytext refuses to open a pair whose text is older than its notebook: the text goes last
-    write_text(page.text, page.as_text(notebook))
+    # from the file, so that saving either of the two in JupyterLab changes nothing in the other
+    write_text(page.text, page.as_text(page.read_notebook()))
     for path, old in zip((page.notebook, page.text), before):
         if path.read_bytes() != old:
             changes.append(f"{path.name} is written anew")

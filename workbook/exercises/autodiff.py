@@ -1,0 +1,353 @@
+"""The exercises of page 06, automatic differentiation and the training loop."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from workbook.exercises.exercise import Exercise, WrongAnswer
+
+# --- 1 ------------------------------------------------------------------------------------------
+
+
+def _check_tape(answer: Mapping[str, float | str]) -> str:
+    right = _solve_tape()
+    why = (
+        "A variable is watched by itself. What is the slope of v²?",
+        "Who watches the constant?",
+        "Here v is the source, and c is only a factor.",
+        "The way leads through .numpy(), out of TensorFlow. What does the tape know of it?",
+        "How many questions does an ordinary tape answer?",
+        "The target is a vector. What does the tape differentiate then?",
+    )
+    for (case, expected), reason in zip(right.items(), why):
+        given = answer.get(case)
+        if given is None:
+            raise WrongAnswer(
+                f'{case}: None is an object of Python. Write the word in quotes, "None".'
+            )
+        same = (
+            given == expected
+            if isinstance(expected, str)
+            else not isinstance(given, str) and bool(np.isclose(given, expected))
+        )
+        if not same:
+            raise WrongAnswer(f"{case}: it is not {given}. {reason}")
+    return "The last one is 1 + 2v: a vector as target means its sum."
+
+
+def _solve_tape():
+    return {
+        "y = v**2; gradient(y, v)": 6.0,
+        "y = c**2; gradient(y, c)": "None",
+        "y = v * c; gradient(y, v)": 3.0,
+        "y = tf.constant(v.numpy() ** 2); gradient(y, v)": "None",
+        "y = v**2; gradient(y, v), and once more gradient(y, v)": "an error",
+        "y = tf.stack([v, v**2]); gradient(y, v)": 7.0,
+    }
+
+
+what_the_tape_says = Exercise(
+    title="what the tape answers",
+    difficulty="easy",
+    minutes=4,
+    checker=_check_tape,
+    hints=(
+        "Ask of each: is the source watched, and does a recorded way lead from it to the target?",
+        "A tape is spent after one question. A vector as target stands for its sum.",
+    ),
+    solution_source=_solve_tape,
+)
+
+# --- 2 ------------------------------------------------------------------------------------------
+
+
+def _check_epoch_loss(answer: float) -> str:
+    said = {
+        (0.5 + 0.7 + 1.4) / 3: "That is the mean over batches. The small one counts as much as the others there.",
+        0.5 * 32 + 0.7 * 32 + 1.4 * 8: "That is the sum over the examples. Divide.",
+        (0.5 * 32 + 0.7 * 32 + 1.4 * 8) / 96: "Divide by the examples that there are. The last batch is not full.",
+        (0.5 * 32 + 0.7 * 32 + 1.4 * 8) / 3: "You divided by the number of batches.",
+        (0.5 + 0.7) / 2: "The last batch is small, but its examples count too.",
+    }  # fmt: skip
+    for wrong, reason in said.items():
+        if np.isclose(answer, wrong, rtol=1e-3):
+            raise WrongAnswer(reason)
+    if not np.isclose(answer, _solve_epoch_loss(), atol=1e-3):
+        raise WrongAnswer(f"{answer} is not it. How much does each example weigh?")
+    return "Each example counts the same, whichever batch it was in."
+
+
+def _solve_epoch_loss():
+    return (32 * 0.5 + 32 * 0.7 + 8 * 1.4) / (32 + 32 + 8)
+
+
+loss_of_an_epoch = Exercise(
+    title="the loss of an epoch",
+    difficulty="easy",
+    minutes=3,
+    checker=_check_epoch_loss,
+    hints=(
+        "What are the losses of the 72 examples, added up?",
+        "A batch of 8 with the mean 1.4 adds 8 * 1.4.",
+    ),
+    solution_source=_solve_epoch_loss,
+)
+
+# --- 3 ------------------------------------------------------------------------------------------
+
+
+def _check_second_derivative(second_derivative: Callable) -> str:
+    cases = {
+        "x**3": (lambda x: x**3, 2.0, 12.0, 12.0),
+        "x**4": (lambda x: x**4, 1.0, 12.0, 4.0),
+        "sin(x)": (tf.sin, 1.0, -np.sin(1.0), np.cos(1.0)),
+    }
+    for name, (function, at, right, first) in cases.items():
+        value = second_derivative(function, tf.constant(at))
+        if value is None:
+            raise WrongAnswer(
+                f"For {name} it gives None. x is a constant: who watches it? And is the first derivative "
+                "computed where the outer tape can see it?"
+            )
+        if isinstance(value, (list, tuple)):
+            raise WrongAnswer(
+                "It gives a list. Ask the tape about x, not about [x], or take the entry."
+            )
+        if np.isclose(value, right, rtol=1e-3):
+            continue
+        if np.isclose(value, first, rtol=1e-3):
+            raise WrongAnswer(
+                f"For {name} at {at} it gives the first derivative, {float(value):.4f}."
+            )
+        if np.isclose(value, first**2, rtol=1e-3):
+            raise WrongAnswer(
+                f"For {name} it gives the square of the first derivative. Differentiate twice instead."
+            )
+        raise WrongAnswer(
+            f"For {name} at {at} it gives {float(value):.4f}, and {right:.4f} is right."
+        )
+    return "A tape around a tape, and both watch x."
+
+
+def _solve_second_derivative():
+    def second_derivative(f, x):
+        with tf.GradientTape() as outer:
+            outer.watch(x)
+            with tf.GradientTape() as inner:
+                inner.watch(x)
+                y = f(x)
+            first = inner.gradient(y, x)
+        return outer.gradient(first, x)
+
+    return second_derivative
+
+
+second_derivative = Exercise(
+    title="the second derivative",
+    difficulty="medium",
+    minutes=8,
+    checker=_check_second_derivative,
+    hints=(
+        "Two tapes, one inside the other. Where must inner.gradient stand?",
+        "x is a constant: each of the tapes has to watch it.",
+        "Inside the outer with, outside the inner one: that is where the first derivative is computed.",
+    ),
+    solution_source=_solve_second_derivative,
+)
+
+# --- 4 ------------------------------------------------------------------------------------------
+
+
+class _Probe(layers.Layer):
+    """Passes its input on, and remembers what it heard of `training`."""
+
+    def call(self, x, training=None):
+        self.heard = training
+        return x
+
+
+class _Crossentropy:
+    """Categorical crossentropy of one-hot labels, which knows when the labels come second."""
+
+    def __init__(self, y):
+        self.y, self.swapped, self.called = y, False, False
+        self.loss = keras.losses.CategoricalCrossentropy()
+
+    def __call__(self, y_true, y_pred, *more, **named):
+        self.called = True
+        self.swapped = y_pred is self.y
+        return self.loss(y_true, y_pred, *more, **named)
+
+
+def _network() -> tuple[keras.Model, _Probe]:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((4,))
+    probe = _Probe()
+    x = layers.Dense(8, kernel_regularizer=keras.regularizers.L2(0.1))(inputs)
+    x = layers.ReLU()(layers.BatchNormalization()(x))
+    return keras.Model(inputs, layers.Dense(3, activation="softmax")(probe(x))), probe
+
+
+def _examples(count: int = 12) -> tuple[tf.Tensor, tf.Tensor]:
+    generator = np.random.default_rng(0)
+    x = tf.constant(generator.normal(size=(count, 4)), tf.float32)
+    return x, tf.one_hot(generator.integers(0, 3, count), 3)
+
+
+def _check_step(train_step: Callable) -> str:
+    x, y = _examples()
+    model, probe = _network()
+    reference, _ = _network()
+    crossentropy = _Crossentropy(y)
+    before = [w.numpy() for w in model.trainable_variables]
+    loss = train_step(model, crossentropy, keras.optimizers.SGD(0.1), x, y)
+
+    right = _solve_step()(reference, _Crossentropy(y), keras.optimizers.SGD(0.1), x, y)
+    bare = float(right) - float(tf.add_n(_network()[0].losses))
+    after = [w.numpy() for w in model.trainable_variables]
+    expected = [w.numpy() for w in reference.trainable_variables]
+    moved = [not np.array_equal(a, b) for a, b in zip(before, after)]
+    if not crossentropy.called:
+        raise WrongAnswer("loss_function was never called.")
+    if crossentropy.swapped:
+        raise WrongAnswer(
+            "loss_function got the predictions first. Which of the two does Keras expect first?"
+        )
+    if probe.heard is not True:
+        raise WrongAnswer(
+            f"The layers heard training={probe.heard}. So dropout is off and the running statistics stand still."
+        )
+    if not any(moved):
+        raise WrongAnswer("No weight has moved. Was the optimizer given the gradients?")
+    if not all(moved[-2:]):
+        raise WrongAnswer(
+            "The last layer has not moved. Compare the list that you asked gradients for with the one that you zip."
+        )
+    if not all(np.allclose(a, b, atol=1e-5) for a, b in zip(after, expected)):
+        if loss is not None and np.isclose(float(loss), bare, atol=1e-4):
+            raise WrongAnswer(
+                "The weights have moved, but without the regularizer. Where does the model keep its penalties?"
+            )
+        raise WrongAnswer(
+            "The weights have moved, but not to where one step of the optimizer leads."
+        )
+    if loss is None:
+        raise WrongAnswer("The step is right. It must also return the loss.")
+    if not np.isclose(float(loss), float(right), atol=1e-4):
+        raise WrongAnswer(
+            f"The step is right. The loss is {float(right):.4f}, and you return {float(loss):.4f}."
+        )
+    return "The truth first, training=True, the penalties, and the trainable variables."  # fmt: skip
+
+
+def _solve_step():
+    def train_step(model, loss_function, optimizer, x, y):
+        with tf.GradientTape() as tape:
+            y_pred = model(x, training=True)
+            loss = loss_function(y, y_pred) + sum(model.losses)
+        gradients = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+        return loss
+
+    return train_step
+
+
+one_step = Exercise(
+    title="one training step",
+    difficulty="medium",
+    minutes=12,
+    checker=_check_step,
+    hints=(
+        "Inside the tape: the predictions and the loss. Outside: the gradients and the optimizer.",
+        "Three things are forgotten here: what the layers are told, which argument of the loss is first, and the "
+        "penalties of the regularizers.",
+        "model(x, training=True), loss_function(y, y_pred) and sum(model.losses).",
+    ),
+    solution_source=_solve_step,
+)
+
+# --- 5 ------------------------------------------------------------------------------------------
+
+
+def _check_pieces(gradients_in_pieces: Callable) -> str:
+    x, y = _examples()
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential(
+        [keras.Input((4,)), layers.Dense(8, activation="tanh"), layers.Dense(3)]
+    )
+    loss_function = keras.losses.CategoricalCrossentropy(from_logits=True)
+    pieces = [(x[a:b], y[a:b]) for a, b in ((0, 6), (6, 10), (10, 12))]
+
+    def of(part):
+        with tf.GradientTape() as tape:
+            loss = loss_function(part[1], model(part[0]))
+        return tape.gradient(loss, model.trainable_variables)
+
+    right, parts = of((x, y)), [of(piece) for piece in pieces]
+    before = [w.numpy() for w in model.trainable_variables]
+    answer = gradients_in_pieces(model, loss_function, pieces)
+    if any(not np.array_equal(a, w.numpy()) for a, w in zip(before, model.trainable_variables)):
+        raise WrongAnswer("The weights have moved. Only the gradients are asked for.")
+    if not isinstance(answer, (list, tuple)) or len(answer) != len(right):
+        raise WrongAnswer(
+            f"Return a list of {len(right)} gradients, one for each trainable variable."
+        )
+    if any(g is None for g in answer):
+        raise WrongAnswer("A gradient is None. Is the loss computed inside the tape?")
+    if any(tuple(g.shape) != tuple(r.shape) for g, r in zip(answer, right)):
+        raise WrongAnswer(
+            "A gradient has not the shape of its variable. Is the order that of trainable_variables?"
+        )
+
+    def same(expected):
+        return all(np.allclose(g, e, atol=1e-5) for g, e in zip(answer, expected))
+
+    together = list(zip(*parts))
+    if same([sum(g) for g in together]):
+        raise WrongAnswer(
+            "You added the gradients of the pieces. Each is one of a mean: what do three means add up to?"
+        )
+    if same([sum(g) / 3 for g in together]):
+        raise WrongAnswer(
+            "You took the mean of the pieces. The smallest one counts as much as the largest there."
+        )
+    if same([sum(n * g for n, g in zip((6, 4, 2), of_one)) for of_one in together]):
+        raise WrongAnswer("Each piece is weighted by its size. Now divide.")
+    if same(parts[-1]):
+        raise WrongAnswer("Those are the gradients of the last piece. The others were overwritten.")
+    if not same(right):
+        raise WrongAnswer("These are not the gradients of the mean loss over all examples.")
+    return "Weighted by size, the pieces are as good as the whole."  # fmt: skip
+
+
+def _solve_pieces():
+    def gradients_in_pieces(model, loss_function, pieces):
+        total = sum(len(x) for x, _ in pieces)
+        sums = [tf.zeros_like(variable) for variable in model.trainable_variables]
+        for x, y in pieces:
+            with tf.GradientTape() as tape:
+                loss = loss_function(y, model(x, training=True))
+            gradients = tape.gradient(loss, model.trainable_variables)
+            sums = [s + g * (len(x) / total) for s, g in zip(sums, gradients)]
+        return sums
+
+    return gradients_in_pieces
+
+
+gradients_in_pieces = Exercise(
+    title="gradients in pieces",
+    difficulty="hard",
+    minutes=15,
+    checker=_check_pieces,
+    hints=(
+        "A gradient of a sum is the sum of the gradients. But the loss of a piece is a mean.",
+        "A piece of 6 among 12 examples: with which share does its mean enter the mean of all?",
+        "One tape for each piece. Add up gradient * len(x) / total, variable by variable.",
+    ),
+    solution_source=_solve_pieces,
+)
