@@ -3,7 +3,7 @@
 from tests.accidents.accident import Accident
 
 FIT, CURVES = "x_train, y_train, epochs=EPOCHS", "plot_history(history)"
-COMPILE = 'model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])\nprint'
+COMPILE = 'model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])\nrate'
 
 ACCIDENTS = [
     Accident(

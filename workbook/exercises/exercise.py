@@ -59,7 +59,7 @@ class Exercise:
     def verdict(self, answer: Any) -> str:
         """What `check` prints: it begins with "Waiting", "Not yet" or "Right"."""
         if has_blank(answer):
-            return f"Waiting for your answer: {self.title}. Replace ____ and run the cell again."
+            return f"Waiting for your answer: {self.title}.\nReplace ____ and run the cell again."
         try:
             return f"Right. {self.checker(answer)}"
         except WrongAnswer as wrong:
