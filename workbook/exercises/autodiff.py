@@ -264,8 +264,7 @@ one_step = Exercise(
     checker=_check_step,
     hints=(
         "Inside the tape: the predictions and the loss. Outside: the gradients and the optimizer.",
-        "Three things are forgotten here: what the layers are told, which argument of the loss is first, and the "
-        "penalties of the regularizers.",
+        "Often forgotten: what the layers are told, which argument of the loss is first, and the penalties.",
         "model(x, training=True), loss_function(y, y_pred) and sum(model.losses).",
     ),
     solution_source=_solve_step,

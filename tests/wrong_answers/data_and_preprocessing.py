@@ -1,0 +1,92 @@
+"""Wrong answers that people give on page 02, and a word of what they are told."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers
+
+from workbook.exercises import data_and_preprocessing as page
+
+
+def batches(count, last):
+    return {"batches": count, "images in the last": last}
+
+
+def pipeline(build):
+    return lambda x, y, n: build(tf.data.Dataset.from_tensor_slices((x, y)), n)
+
+
+def scaled_by(mean, deviation):
+    return lambda train, test: tuple(
+        (part - mean(train, test)) / deviation(train, test) for part in (train, test)
+    )
+
+
+def safe(deviation):
+    return np.where(deviation == 0, 1, deviation)
+
+
+def both(train, test):
+    return np.concatenate([train, test])
+
+
+def in_place(train, test):
+    mean, deviation = train.mean(axis=0), safe(train.std(axis=0))
+    for part in (train, test):
+        part -= mean
+        part /= deviation
+    return train, test
+
+
+def raw_input(layer):
+    def with_raw_input(core, mean, deviation):
+        inputs = keras.Input(core.input_shape[1:])
+        return keras.Model(inputs, core(layer(mean, deviation)(inputs)))
+
+    return with_raw_input
+
+
+def without_core(core, mean, deviation):
+    inputs = keras.Input(core.input_shape[1:])
+    return keras.Model(inputs, layers.Normalization(mean=mean, variance=deviation**2)(inputs))
+
+
+WRONG = [
+    (page.last_batch, batches(16, 40), "whole folder"),
+    (page.last_batch, batches(12, 32), "left over"),
+    (page.last_batch, batches(13, 64), "not filled up"),
+    (page.last_batch, batches(4, 8), "validation part"),
+    (page.last_batch, batches(13, 31), "leave over"),
+    (page.last_batch, batches(15, 32), "Not 15"),
+    (page.indices_of_words, [2, 0, 1], "counted from 0"),
+    (page.indices_of_words, [4, 2, 0, 3], "0 is for padding"),
+    (page.indices_of_words, [4, 2, 3], "not left out"),
+    (page.indices_of_words, [1, 1, 1, 3], "Capitals"),
+    (page.indices_of_words, [2, 4, 1, 3], "keeps its order"),
+    (page.indices_of_words, [1, 2, 3, 4, 5], "Four words"),
+    (page.indices_of_words, [4, 3, 1, 2], "from 0"),
+    (page.training_pipeline, pipeline(lambda d, n: d.batch(n).shuffle(200).prefetch(1)), "shuffled the batches"),
+    (page.training_pipeline, pipeline(lambda d, n: d.batch(n).prefetch(1)), "old order"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(10).batch(n).prefetch(1)), "buffer"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).cache().batch(n).prefetch(1)), "same order"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).repeat().batch(n).prefetch(1)), "never ends"),
+    (page.training_pipeline, pipeline(lambda d, n: d.repeat(3).shuffle(200).batch(n)), "more than once"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n, drop_remainder=True)), "smaller batch"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200)), "no batch"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n)), "reads ahead"),
+    (page.training_pipeline, pipeline(lambda d, n: None), "NoneType"),
+    (page.standardize, scaled_by(lambda a, b: a.mean(axis=0), lambda a, b: a.std(axis=0)), "constant"),
+    (page.standardize, scaled_by(lambda a, b: both(a, b).mean(0), lambda a, b: safe(both(a, b).std(0))), "leak"),
+    (page.standardize, scaled_by(lambda a, b: a.mean(), lambda a, b: a.std()), "axis"),
+    (page.standardize, scaled_by(lambda a, b: a.mean(axis=0), lambda a, b: safe(a.var(axis=0))), "square root"),
+    (page.standardize, lambda a, b: tuple((p - p.mean(0)) / safe(p.std(0)) for p in (a, b)), "by itself"),
+    (page.standardize, lambda a, b: ((a - a.mean(0)) / safe(a.std(0)), b), "same two numbers"),
+    (page.standardize, lambda a, b: (a - a.mean(0), b - a.mean(0)), "deviation 1"),
+    (page.standardize, in_place, "were changed"),
+    (page.with_raw_input, raw_input(lambda m, d: layers.Normalization(mean=m, variance=d)), "variance"),
+    (page.with_raw_input, raw_input(lambda m, d: layers.Normalization()), "given its state"),
+    (page.with_raw_input, raw_input(lambda m, d: layers.Lambda(lambda x: (x - m) / d)), "Lambda"),
+    (page.with_raw_input, lambda core, mean, deviation: core, "core itself"),
+    (page.with_raw_input, without_core, "core must come last"),
+    (page.with_raw_input, raw_input(lambda m, d: layers.Rescaling(1 / d, -m)), "does not give"),
+]  # fmt: skip

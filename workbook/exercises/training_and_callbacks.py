@@ -1,0 +1,324 @@
+"""The exercises of page 03, training and callbacks."""
+
+from __future__ import annotations
+
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import keras
+import numpy as np
+from keras import layers
+
+from workbook.exercises.exercise import Exercise, WrongAnswer
+
+# --- 1 ------------------------------------------------------------------------------------------
+
+
+def _check_shape(answer: tuple[int, ...]) -> str:
+    try:
+        answer = tuple(answer)
+    except TypeError:
+        raise WrongAnswer("A shape has three numbers: height, width and channels.") from None
+    if len(answer) == 4 and answer[0] is None:
+        raise WrongAnswer("Leave the batch out.")
+    if len(answer) != 3:
+        raise WrongAnswer("A shape has three numbers: height, width and channels.")
+    height, width, channels = answer
+    if height != width:
+        raise WrongAnswer("The image is a square, and so is all that becomes of it.")
+    if channels in (1, 3) and height == 8:
+        raise WrongAnswer("The size is right. The channels are as many as the filters.")
+    if channels != 32:
+        raise WrongAnswer(
+            "The last number is wrong. How many channels has the output of the convolution?"
+        )
+    said = {
+        25: "That is the shape after the convolution. The pooling comes after it.",
+        23: "The stride of a pooling is not 1 by default.",
+        9: "The pooling does not say padding='same', so nothing is added at the border.",
+        50: "'same' keeps the size only with stride 1.",
+        16: "'same' does not keep the size here: the convolution has stride 2.",
+        17: "'same' does not keep the size here: the convolution has stride 2.",
+        7: "The convolution is padded, so its border is not lost.",
+        12: "The pooling's window is 3, and so is its stride.",
+    }
+    if height in said:
+        raise WrongAnswer(said[height])
+    if answer != _solve_shape():
+        raise WrongAnswer("Work out the convolution first, then the pooling with its own rule.")
+    return "50 / 2 is 25, and a window of 3 fits 8 times into 25."
+
+
+def _solve_shape():
+    after_convolution = int(np.ceil(50 / 2))  # same
+    after_pooling = int(np.ceil((after_convolution - 3 + 1) / 3))  # valid, the stride is the window
+    return (after_pooling, after_pooling, 32)
+
+
+shape_after_pooling = Exercise(
+    title="the shape after convolution and pooling",
+    difficulty="easy",
+    minutes=4,
+    checker=_check_shape,
+    hints=(
+        "'same' gives ceil(n / stride), whatever the window.",
+        "MaxPooling2D has defaults of its own. Which padding, which stride?",
+        "How often does a window of 3 fit into what the convolution leaves?",
+    ),
+    solution_source=_solve_shape,
+)
+
+# --- 2 ------------------------------------------------------------------------------------------
+
+
+def _check_patience(answer: tuple[int, int]) -> str:
+    try:
+        ran, kept = answer
+    except (TypeError, ValueError):
+        raise WrongAnswer("Two numbers: epochs run, and the epoch of the weights.") from None
+    if ran == 10:
+        raise WrongAnswer(
+            "It does not get that far. Which epochs after the fourth are better than the fourth?"
+        )
+    if ran == 8:
+        raise WrongAnswer(
+            "The eighth would be better, but it is never run. A tie is no improvement."
+        )
+    if ran in (5, 6):
+        raise WrongAnswer("Too early. An improvement starts the count anew, and patience is 3.")
+    if ran != 7:
+        raise WrongAnswer(
+            "Go through the list and write beside each epoch how many have passed since the best."
+        )
+    if kept == 7:
+        raise WrongAnswer("Seven are run. But restore_best_weights=True does not leave the last.")
+    if kept == 6:
+        raise WrongAnswer("Epoch 6 only equals the best. Which epoch was it that reached it first?")
+    if kept == 3:
+        raise WrongAnswer("Count the epochs from 1.")
+    if kept != 4:
+        raise WrongAnswer("Seven are run. Which of them had the lowest validation loss, first?")
+    return "0.65, 0.6 and 0.62 are three epochs that are not better than 0.6."
+
+
+def _solve_patience():
+    losses = [0.9, 0.7, 0.7, 0.6, 0.65, 0.6, 0.62, 0.5, 0.4, 0.3]
+    best, best_epoch = float("inf"), 0
+    for epoch, loss in enumerate(losses, start=1):
+        if loss < best:
+            best, best_epoch = loss, epoch
+        if epoch - best_epoch == 3:
+            break
+    return (epoch, best_epoch)
+
+
+patience = Exercise(
+    title="epochs run, and the epoch of the weights",
+    difficulty="easy",
+    minutes=4,
+    checker=_check_patience,
+    hints=(
+        "A tie is no improvement.",
+        "Note for each epoch how many epochs have passed since the best one so far.",
+    ),
+    solution_source=_solve_patience,
+)
+
+# --- 3 ------------------------------------------------------------------------------------------
+
+
+def _check_warm_up(schedule: Callable[[int], float]) -> str:
+    rates = [schedule(epoch) for epoch in range(12)]
+    for epoch, rate in enumerate(rates):
+        if rate is None:
+            raise WrongAnswer(f"For epoch {epoch} it returns None. Is a return missing?")
+        if isinstance(rate, (int, np.integer)):
+            raise WrongAnswer(
+                f"For epoch {epoch} it returns the integer {rate}. Keras wants a float."
+            )
+    if rates[0] == 0:
+        raise WrongAnswer(
+            "In the first epoch the rate is 0, so it learns nothing. Epochs count from 0."
+        )
+    right = _solve_warm_up()
+    if not np.isclose(rates[0], 0.002):
+        raise WrongAnswer(f"Epoch 0, the first one, has {rates[0]:.4g}. It should have 0.002.")
+    if not np.isclose(rates[4], 0.01):
+        raise WrongAnswer(
+            f"Epoch 4, the fifth one, has {rates[4]:.4g}. There the climb ends, at 0.01."
+        )
+    if np.isclose(rates[5], 0.01):
+        raise WrongAnswer("Epoch 5 still has 0.01. It should have 0.9 times that.")
+    for epoch, rate in enumerate(rates):
+        if not np.isclose(rate, right(epoch)):
+            raise WrongAnswer(
+                f"Epoch {epoch} has {rate:.4g}, and the epoch before it {rates[epoch - 1]:.4g}."
+            )
+    return "A network with batch normalization, or a large batch, is grateful for such a start."
+
+
+def _solve_warm_up():
+    def warm_up(epoch):
+        if epoch < 5:
+            return 0.002 * (epoch + 1)
+        return 0.01 * 0.9 ** (epoch - 4)
+
+    return warm_up
+
+
+warm_up_schedule = Exercise(
+    title="a schedule that climbs, then decays",
+    difficulty="medium",
+    minutes=8,
+    checker=_check_warm_up,
+    hints=(
+        "The first epoch is number 0. Write down the rates of epochs 0, 4 and 5.",
+        "Two cases: epoch < 5, and the rest. An if inside the function is fine.",
+        "After n epochs of decay the rate is 0.01 * 0.9 ** n. What is n in epoch 5?",
+    ),
+    solution_source=_solve_warm_up,
+)
+
+# --- 4 ------------------------------------------------------------------------------------------
+
+
+def _check_keep_the_best(make: Callable[[str], keras.callbacks.Callback]) -> str:
+    path = str(Path(tempfile.mkdtemp()) / "best.weights.h5")
+    keeper = make(path)
+    if not isinstance(keeper, keras.callbacks.ModelCheckpoint):
+        raise WrongAnswer(f"It gives a {type(keeper).__name__}. Which callback saves?")
+    if keeper.filepath != path:
+        raise WrongAnswer("It saves elsewhere than in `path`.")
+    if not keeper.save_weights_only:
+        raise WrongAnswer("It saves the whole model. Only the weights are asked for.")
+    if not keeper.save_best_only:
+        raise WrongAnswer("Each epoch writes over the one before: it keeps the last, not the best.")
+    if keeper.monitor == "val_loss":
+        raise WrongAnswer("It watches the validation loss. That is its default.")
+    if keeper.monitor == "accuracy":
+        raise WrongAnswer("It watches the training accuracy. Which prefix has a validation metric?")
+    if keeper.monitor != "val_accuracy":
+        raise WrongAnswer(f"There is no {keeper.monitor!r} in the history.")
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+    keeper.set_model(model)
+    keeper.on_train_begin()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for epoch, accuracy in enumerate([0.5, 0.9, 0.7]):
+            model.layers[0].bias.assign([float(epoch)])
+            keeper.on_epoch_end(epoch, {"val_accuracy": accuracy})
+    if not Path(path).exists():
+        raise WrongAnswer("After three epochs there is no file.")
+    model.load_weights(path)
+    kept = int(model.layers[0].bias[0])
+    if kept != 1:
+        raise WrongAnswer(
+            f"With accuracies of 0.5, 0.9 and 0.7 it kept epoch {kept}. The higher the better: see `mode`."
+        )
+    return "The mode was guessed from the name, or you gave it. Giving it is safer."
+
+
+def _solve_keep_the_best():
+    def keep_the_best(path):
+        return keras.callbacks.ModelCheckpoint(
+            path,
+            monitor="val_accuracy",
+            mode="max",
+            save_best_only=True,
+            save_weights_only=True,
+        )
+
+    return keep_the_best
+
+
+keep_the_best = Exercise(
+    title="a checkpoint of the best weights",
+    difficulty="medium",
+    minutes=8,
+    checker=_check_keep_the_best,
+    hints=(
+        "It is a ModelCheckpoint. Two of its arguments begin with save_.",
+        "What is the validation accuracy called in the history?",
+        "Losses are best when low, accuracies when high. The argument is called mode.",
+    ),
+    solution_source=_solve_keep_the_best,
+)
+
+# --- 5 ------------------------------------------------------------------------------------------
+
+
+def _epochs_run(callback: keras.callbacks.Callback, logs: list[dict]) -> int:
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+    model.stop_training = False
+    callback.set_model(model)
+    callback.on_train_begin()
+    for epoch, values in enumerate(logs):
+        callback.on_epoch_end(epoch, values)
+        if model.stop_training:
+            return epoch + 1
+    return len(logs)
+
+
+def _check_stop_on_gap(make: Callable[[float], keras.callbacks.Callback]) -> str:
+    callback = make(2.0)
+    if not isinstance(callback, keras.callbacks.Callback):
+        raise WrongAnswer(
+            f"The function must return the callback. It returns {type(callback).__name__}."
+        )
+    losses, val_losses = [1.0, 0.8, 0.5, 0.3, 0.2], [1.1, 1.0, 0.9, 0.9, 0.9]
+    gap = [{"loss": a, "val_loss": b} for a, b in zip(losses, val_losses)]
+    ran = _epochs_run(callback, gap)
+    if ran == 5:
+        raise WrongAnswer(
+            "The validation loss is 3 times the training loss in epoch 4, and it goes on. "
+            "Is stop_training set on self.model?"
+        )
+    if ran == 1:
+        raise WrongAnswer(
+            "It stops after the first epoch, where the losses are 1.0 and 1.1. Which one is to be "
+            "larger?"
+        )
+    if ran != 4:
+        raise WrongAnswer(
+            f"It stops after epoch {ran}, with a training loss of {losses[ran - 1]} and a validation loss of "
+            f"{val_losses[ran - 1]}. The ratio was 2: a quotient is asked for, not a difference."
+        )
+    if _epochs_run(make(4.0), gap) != 5:
+        raise WrongAnswer("It is right for a ratio of 2. With 4 it is not: does it use `ratio`?")
+    try:
+        without = _epochs_run(make(2.0), [{"loss": 1.0}, {"loss": 0.9}])
+    except (KeyError, TypeError) as error:
+        raise WrongAnswer(
+            f"Without validation data it raises {type(error).__name__}: there is no val_loss in logs then."
+        ) from None
+    if without != 2:
+        raise WrongAnswer("Without validation data it stops at once.")
+    return "Six lines, and fit obeys you."
+
+
+def _solve_stop_on_gap():
+    def stop_on_gap(ratio):
+        class StopOnGap(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                if "val_loss" in logs and logs["val_loss"] > ratio * logs["loss"]:
+                    self.model.stop_training = True
+
+        return StopOnGap()
+
+    return stop_on_gap
+
+
+stop_on_gap = Exercise(
+    title="a callback that stops on a gap",
+    difficulty="hard",
+    minutes=15,
+    checker=_check_stop_on_gap,
+    hints=(
+        "logs is a dictionary. What are the two losses called in it?",
+        'logs.get("val_loss") gives None where there is none.',
+        "Compare logs['val_loss'] with ratio * logs['loss'], and set self.model.stop_training.",
+    ),
+    solution_source=_solve_stop_on_gap,
+)
