@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from text_recognizer.datasets import digits, fashion_mnist, keras_images, mnist
+from text_recognizer.datasets import digits, fashion_mnist, keras_files, mnist
 from text_recognizer.datasets.source import DatasetUnavailableError, source
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -108,9 +108,7 @@ def test_the_sample_needs_neither_keras_nor_tensorflow():
 # The switch
 
 
-@pytest.mark.parametrize(
-    "value, expected", [(None, "sample"), ("", "sample"), ("sample", "sample"), ("full", "full")]
-)
+@pytest.mark.parametrize("value, expected", [(None, "sample"), ("", "sample"), ("sample", "sample"), ("full", "full")])
 def test_the_switch(monkeypatch, value, expected):
     if value is not None:
         monkeypatch.setenv("WORKBOOK_DATA", value)
@@ -166,9 +164,7 @@ def replace_by_a_login_page(folder):
     (folder / "t10k-labels-idx1-ubyte.gz").write_text("<html>Please log in to the wireless</html>")
 
 
-@pytest.mark.parametrize(
-    "damage, what", [(truncate, "EOFError"), (replace_by_a_login_page, "BadGzipFile")]
-)
+@pytest.mark.parametrize("damage, what", [(truncate, "EOFError"), (replace_by_a_login_page, "BadGzipFile")])
 def test_a_damaged_file_is_reported_with_the_folder_to_delete(keras_home, damage, what):
     folder = write_fashion_mnist(keras_home, train=3000, test=10)
     damage(folder)
@@ -221,12 +217,10 @@ def test_a_damaged_mnist_counts_as_missing(keras_home):
         mnist.load_data()
 
 
-def test_the_reader_is_told_where_keras_looks_when_its_home_cannot_be_written_to(
-    keras_home, monkeypatch
-):
-    assert keras_images.keras_home() == (keras_home, "")
+def test_the_reader_is_told_where_keras_looks_when_its_home_cannot_be_written_to(keras_home, monkeypatch):
+    assert keras_files.keras_home() == (keras_home, "")
     monkeypatch.setattr(os, "access", lambda path, mode: False)
-    folder, note = keras_images.keras_home()
+    folder, note = keras_files.keras_home()
     assert folder.name == ".keras" and folder != keras_home
     assert f"cannot write to {keras_home}" in note
 

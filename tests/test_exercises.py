@@ -8,6 +8,7 @@ import pkgutil
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from workbook import exercises
@@ -43,6 +44,27 @@ def test_wrong_answer_is_told_what_is_wrong(name, answer, told):
     assert told in verdict
 
 
+def test_other_right_answers_are_right_too():
+    import keras
+    from keras import layers
+
+    from workbook.exercises import sequential
+
+    def functional():
+        image = keras.Input((28, 28))
+        x = layers.ReLU()(layers.Dense(40)(layers.Flatten()(image)))
+        x = layers.Dense(20, activation=layers.LeakyReLU())(x)
+        return keras.Model(image, layers.Softmax()(layers.Dense(10)(x)))
+
+    def in_a_list(model):
+        model.compile(optimizer="sgd", loss=[keras.losses.CategoricalCrossentropy(from_logits=True)])
+        return model
+
+    assert sequential.small_classifier.verdict(functional).startswith("Right.")
+    assert sequential.loss_for_logits.verdict(in_a_list).startswith("Right.")
+    assert sequential.parameter_count.verdict(np.int64(50_890)).startswith("Right.")
+
+
 @pytest.mark.parametrize("name", EXERCISES)
 def test_two_wrong_answers_at_least(name):
     assert sum(wrong == name for wrong, _, _ in WRONG) >= 2
@@ -76,9 +98,7 @@ def test_page_and_exercises_agree(page):
     checked = re.findall(rf"^{topic}\.(\w+)\.check\(", text, re.MULTILINE)
     mine = [EXERCISES[f"{topic}.{name}"] for name in checked]
     assert [(e.difficulty, str(e.minutes)) for e in mine] == announced
-    assert {f"{topic}.{name}" for name in checked} == {
-        n for n in EXERCISES if n.startswith(f"{topic}.")
-    }
+    assert {f"{topic}.{name}" for name in checked} == {n for n in EXERCISES if n.startswith(f"{topic}.")}
 
 
 def checker(answer):

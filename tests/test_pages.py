@@ -65,9 +65,7 @@ def page(rendered, course):
     copy.notebook.write_bytes(rendered.notebook.read_bytes())
     (course.folder / "img").mkdir()
     figure = "77_line.png"
-    (course.folder / "img" / figure).write_bytes(
-        (rendered.text.parents[1] / "img" / figure).read_bytes()
-    )
+    (course.folder / "img" / figure).write_bytes((rendered.text.parents[1] / "img" / figure).read_bytes())
     return copy
 
 
@@ -85,10 +83,7 @@ def edit(path, old, new):
 def test_render_writes_what_the_cells_print_and_draw(rendered):
     text = rendered.text.read_text(encoding="utf-8")
     assert "```text\nloss 0.1234, 3 epochs, took 12 ms\n```\n<!-- /expect -->" in text
-    assert (
-        "*What to expect:*\n\n![a line that falls and rises](../img/77_line.png)\n<!-- /expect -->"
-        in text
-    )
+    assert "*What to expect:*\n\n![a line that falls and rises](../img/77_line.png)\n<!-- /expect -->" in text
     assert "```text\nZeroDivisionError: division by zero\n```" in text
     assert (rendered.text.parents[1] / "img" / "77_line.png").read_bytes().startswith(b"\x89PNG")
     assert list(rendered.disagreements()) == []
@@ -165,9 +160,7 @@ def test_disagreement_is_named_with_page_cell_and_command(page, course):
     edit(page.text, "3 epochs", "4 epochs")
     message = course.nbval(page.text)["agreement"]
     assert message.startswith("77_small.md:")
-    assert (
-        'In [1], under "A small page" is not the same in 77_small.md and 77_small.ipynb' in message
-    )
+    assert 'In [1], under "A small page" is not the same in 77_small.md and 77_small.ipynb' in message
     assert "make render PAGES=77_small" in message
 
 
@@ -182,6 +175,8 @@ UNFIT = {
     "a figure is not named": ("![a line that falls and rises](../img/77_line.png)\n", ""),
     "a figure goes elsewhere": ("../img/77_line.png", "77_line.png"),
     "nothing is printed": ('print("loss 0.1234, 3 epochs, took 12 ms")', ""),
+    "a marker is misspelt": ("<!-- expect -->\n*", "<!--Expect-->\n*"),
+    "another language would be executed": ("Some text.", "```sh\nfalse\n```"),
     "a block does not end": ("<!-- /expect -->\n\n## A heading", "## A heading"),
     "a tolerance is misspelt": ("```python\nprint", '```python compare={"tol": 1}\nprint'),
 }
@@ -194,6 +189,27 @@ def test_a_page_that_cannot_be_rendered_is_named_and_left_alone(what, page):
     with pytest.raises(PageError, match=r"77_small\.md, "):
         render(page)
     assert everything(page) == before
+
+
+def test_an_edit_made_while_the_page_runs_is_not_lost(page):
+    cell = 'from pathlib import Path; Path("77_small.md").write_text("new")\nprint'
+    edit(page.text, "print", cell)
+    with pytest.raises(PageError, match="edited while it ran"):
+        render(page)
+    assert page.text.read_text(encoding="utf-8") == "new"
+
+
+def test_a_damaged_notebook_is_named_and_mended(page, course):
+    page.notebook.write_text("<<<<<<< HEAD\n" + page.notebook.read_text(encoding="utf-8"), encoding="utf-8")
+    assert any("make render PAGES=77_small" in message for message in course.nbval().values())
+    render(page)
+    assert list(page.disagreements()) == []
+
+
+def test_printed_fences_stay_inside_their_block(page):
+    edit(page.text, 'print("loss', 'print("```")\nprint("loss')
+    render(page)
+    assert "````text\n```\nloss 0.1234" in page.text.read_text(encoding="utf-8")
 
 
 def test_find_page():
@@ -220,17 +236,13 @@ def test_page_is_small_links_on_and_stands_in_the_readme(page):
         if abs(int(other.name[:2]) - int(page.name[:2])) == 1:
             assert f"]({other.name}.md)" in text
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    assert (
-        f"(notebooks/{page.text.name})" in readme and f"(notebooks/{page.notebook.name})" in readme
-    )
+    assert f"(notebooks/{page.text.name})" in readme and f"(notebooks/{page.notebook.name})" in readme
 
 
 def test_every_link_and_figure_is_there_and_every_figure_is_shown():
     shown = set()
     for path in [ROOT / "README.md", *(page.text for page in pages())]:
-        text = re.sub(
-            r"^ *```.*?^ *```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE
-        )
+        text = re.sub(r"^ *```.*?^ *```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
         for bang, label, target in re.findall(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)", text):
             if "://" in target or target.startswith("#"):
                 continue
@@ -246,6 +258,4 @@ def test_pages_hold_no_path_of_a_machine():
     for page in pages():
         outputs = [c.get("outputs", []) for c in page.read_notebook().cells]
         text = page.text.read_text(encoding="utf-8") + json.dumps(outputs)
-        assert not re.search(r"(?<![\w.])/(?:home|root|Users|tmp)/|[A-Z]:\\\\Users", text), (
-            page.name
-        )
+        assert not re.search(r"(?<![\w.])/(?:home|root|Users|tmp)/|[A-Z]:\\\\Users", text), page.name

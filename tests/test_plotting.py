@@ -156,9 +156,7 @@ def test_titles_of_images():
 @pytest.mark.parametrize("columns", [4, 8, 12])
 def test_long_titles_keep_to_their_column(columns):
     labels = np.arange(columns) % 2 * 2
-    figure = plotting.plot_images(
-        np.zeros((columns, 28, 28)), labels, 2 - labels, NAMES, columns=columns
-    )
+    figure = plotting.plot_images(np.zeros((columns, 28, 28)), labels, 2 - labels, NAMES, columns=columns)
     boxes = [axes.title.get_window_extent() for axes in figure.axes]
     assert all(left.x1 < right.x0 for left, right in zip(boxes, boxes[1:]))
     assert boxes[0].x0 >= 0 and boxes[-1].x1 <= figure.bbox.width

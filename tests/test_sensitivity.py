@@ -26,21 +26,12 @@ CASES = [
 @pytest.fixture(scope="module")
 def runs(request, tmp_path_factory):
     """The changed pages that were asked for, executed side by side: the outcomes as futures."""
-    asked = [
-        item.callspec.params["number"]
-        for item in request.session.items
-        if item.fspath == request.fspath
-    ]
+    asked = [item.callspec.params["number"] for item in request.session.items if item.fspath == request.fspath]
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        yield {
-            n: pool.submit(disagreeing_cells, *CASES[n], tmp_path_factory.mktemp("page"))
-            for n in asked
-        }
+        yield {n: pool.submit(disagreeing_cells, *CASES[n], tmp_path_factory.mktemp("page")) for n in asked}
 
 
-@pytest.mark.parametrize(
-    "number", range(len(CASES)), ids=[f"{p.name[:2]} {a.what}" for p, a in CASES]
-)
+@pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{p.name[:2]} {a.what}" for p, a in CASES])
 def test_accident_is_noticed(number, runs):
     _, accident = CASES[number]
     disagreeing = runs[number].result()

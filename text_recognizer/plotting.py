@@ -136,9 +136,7 @@ def plot_images(images, labels=None, predictions=None, class_names=None, columns
 
     columns = min(columns, len(pictures))
     rows = math.ceil(len(pictures) / columns)
-    figure, axes = plt.subplots(
-        rows, columns, figsize=(cell * columns, cell_height * rows), squeeze=False
-    )
+    figure, axes = plt.subplots(rows, columns, figsize=(cell * columns, cell_height * rows), squeeze=False)
     for panel in axes.flat:
         panel.axis("off")
     for panel, picture, title, is_wrong in zip(axes.flat, pictures, titles, wrong):
@@ -155,9 +153,7 @@ def _as_pictures(images):
         images = images[..., 0]
     if images.ndim != 3 and not (images.ndim == 4 and images.shape[-1] == 3):
         advice = "; for a single image pass image[None]" if images.ndim == 2 else ""
-        raise ValueError(
-            f"images has shape {images.shape}, not (n, h, w), (n, h, w, 1) or (n, h, w, 3){advice}"
-        )
+        raise ValueError(f"images has shape {images.shape}, not (n, h, w), (n, h, w, 1) or (n, h, w, 3){advice}")
     if not 1 <= len(images) <= 256:
         raise ValueError(f"{len(images)} images; pass 1 to 256, e.g. images[:32]")
     if images.dtype == np.uint8:
@@ -208,9 +204,7 @@ def _as_labels(name, values, kinds="iu"):
         advice = f"; one-hot vectors or probabilities? Pass np.argmax({name}, axis=-1)"
         if values.shape[1] == 1:
             advice = f"; pass {name}[:, 0], or (probabilities[:, 0] > 0.5).astype(int)"
-    raise ValueError(
-        f"{name} is {values.dtype} of shape {values.shape}, not integers of shape (n,){advice}"
-    )
+    raise ValueError(f"{name} is {values.dtype} of shape {values.shape}, not integers of shape (n,){advice}")
 
 
 def _named(name, labels, class_names):
@@ -218,8 +212,7 @@ def _named(name, labels, class_names):
         return [str(label) for label in labels]
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(class_names):
         raise ValueError(
-            f"{name} run from {labels.min()} to {labels.max()}, and there are "
-            f"{len(class_names)} class_names"
+            f"{name} run from {labels.min()} to {labels.max()}, and there are {len(class_names)} class_names"
         )
     return [str(class_names[label]) for label in labels]
 

@@ -7,7 +7,7 @@ tolerance; the three classes here put that right.
 
 from __future__ import annotations
 
-import re
+import os
 from functools import partial
 from pathlib import Path
 
@@ -33,10 +33,9 @@ def pytest_collect_file(file_path: Path, parent: pytest.Collector):
     if not parent.config.option.nbval:
         return collected
     collected = [
-        Notebook.from_parent(parent, path=file_path) if isinstance(node, IPyNbFile) else node
-        for node in collected
+        Notebook.from_parent(parent, path=file_path) if isinstance(node, IPyNbFile) else node for node in collected
     ]
-    if file_path.suffix == ".md" and re.match(r"\d\d_", file_path.name):
+    if file_path.suffix == ".md" and Page(file_path).has_name:
         collected.append(PageText.from_parent(parent, path=file_path))
     return collected
 
@@ -57,16 +56,10 @@ class Agreement(pytest.Item):
         page = Page(self.path)
         wrong = list(page.disagreements())
         if wrong:
-            raise Disagreement(
-                "\n".join([f"{page.text.name}:", *wrong, f"To mend it: {page.mend}"])
-            )
+            raise Disagreement("\n".join([f"{page.text.name}:", *wrong, f"To mend it: {page.mend}"]))
 
     def repr_failure(self, excinfo):
-        return (
-            str(excinfo.value)
-            if excinfo.errisinstance(Disagreement)
-            else super().repr_failure(excinfo)
-        )
+        return str(excinfo.value) if excinfo.errisinstance(Disagreement) else super().repr_failure(excinfo)
 
     def reportinfo(self):
         return self.path, None, f"{self.path.name}: text, notebook and figures agree"
@@ -76,20 +69,27 @@ class Notebook(IPyNbFile):
     """An executed notebook, whose cells are executed again."""
 
     def setup(self) -> None:
+        # under this variable a kernel does not show what a cell's subprocesses print
+        running = os.environ.pop("PYTEST_CURRENT_TEST", None)
         super().setup()
+        if running is not None:
+            os.environ["PYTEST_CURRENT_TEST"] = running
         # nbval runs cells without history, where IPython heeds neither `Out` nor a closing semicolon
-        self.kernel.execute_cell_input = partial(
-            self.kernel.kc.execute, store_history=True, stop_on_error=False
-        )
+        self.kernel.execute_cell_input = partial(self.kernel.kc.execute, store_history=True, stop_on_error=False)
 
     def collect(self):
         self.page = Page(self.path.with_suffix(".md"))
         if not self.page.text.is_file():
-            raise self.CollectError(f"{self.path.name} has no page {self.page.text.name} beside it")
-        for cell in super().collect():
-            yield Cell.from_parent(
-                self, name=cell.name, cell_num=cell.cell_num, cell=cell.cell, options=cell.options
+            raise self.CollectError(
+                f"{self.path.name} has no page {self.page.text.name} beside it: "
+                "restore the page, or delete the notebook"
             )
+        try:
+            self.page.read_notebook()
+        except PageError as error:
+            raise self.CollectError(str(error)) from None
+        for cell in super().collect():
+            yield Cell.from_parent(self, name=cell.name, cell_num=cell.cell_num, cell=cell.cell, options=cell.options)
 
 
 class Cell(IPyNbCell):
@@ -104,9 +104,7 @@ class Cell(IPyNbCell):
 
     def runtest(self) -> None:
         if never_executed(self.cell):
-            raise Disagreement(
-                f"{self.described}: was never executed\nTo mend it: {self.parent.page.mend}"
-            )
+            raise Disagreement(f"{self.described}: was never executed\nTo mend it: {self.parent.page.mend}")
         super().runtest()
 
     def compare_outputs(self, test, ref, skip_compare=None) -> bool:
@@ -118,13 +116,9 @@ class Cell(IPyNbCell):
         if difference.picture:
             folder = self.config.rootpath / PICTURES / self.parent.page.name
             saved = difference.picture.save(folder, f"cell_{self.cell_num + 1:02d}")
-            lines += ["Look at:"] + [
-                f"  {path.relative_to(self.config.rootpath)}" for path in saved
-            ]
+            lines += ["Look at:"] + [f"  {path.relative_to(self.config.rootpath)}" for path in saved]
         lines.append(f"If the change is meant: {self.parent.page.mend}")
-        lines.append(
-            'If the cell varies by nature, state how far on its fence: ```python compare={"rtol": 0.05}'
-        )
+        lines.append('If the cell varies by nature, state how far on its fence: ```python compare={"rtol": 0.05}')
         raise Disagreement(f"{self.described}\n{self.cell.source}\n\n" + "\n".join(lines))
 
     def repr_failure(self, excinfo):

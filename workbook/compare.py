@@ -31,7 +31,8 @@ class Tolerance:
         rtol: relative tolerance of a decimal number.
         atol: absolute tolerance of a decimal number, added to the relative one.
         counts: how far an integer may be off. Shapes and parameter counts are integers: 0 by default.
-        shift: how far, in pixels, a curve or a letter in a picture may move.
+        shift: how far, in pixels, a curve or a letter in a picture may move. From 2 on, a digit on
+            an axis may become another one unnoticed: print the numbers that such a picture shows.
     """
 
     rtol: float = 1e-4
@@ -49,20 +50,12 @@ class Tolerance:
         stated = cell["metadata"].get(METADATA_KEY, {})
         known = [f.name for f in fields(cls)]
         if not isinstance(stated, Mapping) or set(stated) - set(known):
-            raise ValueError(
-                f"{METADATA_KEY}={stated!r}: expected a dictionary with some of {', '.join(known)}"
-            )
+            raise ValueError(f"{METADATA_KEY}={stated!r}: expected a dictionary with some of {', '.join(known)}")
         for name, value in stated.items():
             whole = name in ("counts", "shift")
-            if (
-                isinstance(value, bool)
-                or not isinstance(value, int if whole else (int, float))
-                or value < 0
-            ):
+            if isinstance(value, bool) or not isinstance(value, int if whole else (int, float)) or value < 0:
                 kind = "a whole number" if whole else "a number"
-                raise ValueError(
-                    f"{METADATA_KEY}: {name} must be {kind} of at least 0, not {value!r}"
-                )
+                raise ValueError(f"{METADATA_KEY}: {name} must be {kind} of at least 0, not {value!r}")
         return cls(**stated)
 
 
@@ -79,14 +72,16 @@ class Difference:
 
 # --- normalising --------------------------------------------------------------------------------
 
-_UNIT = r"(?:ns|µs|μs|us|ms|s|sec|seconds?|min|minutes?|h)"
+_UNIT = r"(?:ns|µs|μs|us|ms|s|sec|seconds?|minutes?)"
 _NORMALISE = [
     (re.compile(r"\x1b\[[0-9;]*[A-Za-z]"), ""),  # colours
     (re.compile(r"\b0x[0-9a-fA-F]{4,}\b"), "<address>"),
-    (re.compile(rf"(?<![\w.])\d+(?:\.\d+)?\s?{_UNIT}(?:/\w+)?\b(?!\()"), "<time>"),
-    (re.compile(r"(?<![\w.:])\d+(?::\d\d)+(?![\w.:])"), "<time>"),
-    (re.compile(r"(?<![\w.])\d+(?:\.\d+)?\s?it/s\b"), "<time>"),
-    (re.compile(r"<time>(?:\s*(?:[±+,]|of|per loop)?\s*<time>)+"), "<time>"),
+    # "1min 2s", "1h 2min 3s": only together with what follows, since min is a statistic too
+    (re.compile(r"(?<![\w.])(?:\d+h )?\d+min (?=\d+(?:\.\d+)? ?s\b)"), ""),
+    (re.compile(rf"(?<![\w.])\d+(?:\.\d+)? ?{_UNIT}(?:/\w+)?\b(?!\()"), "<time>"),
+    (re.compile(r"(?<![\w.:\[])\d{1,2}:\d\d:\d\d(?![\w.:\]])"), "<time>"),
+    (re.compile(r"(?<![\w.])\d+(?:\.\d+)? ?it/s\b"), "<time>"),
+    (re.compile(r"<time>(?: ?(?:[±+,]|of|per loop)? ?<time>)+"), "<time>"),
     # the rules of a table and the bar of a progress bar are as long as what they frame
     (re.compile(r"([─━═=_-])\1{2,}"), r"\1\1\1"),
     (re.compile(r"([┏┓┡┩├┤└┘┳╇┼┴┬╞╡╪]|[─━═]{3})+"), "<rule>"),
@@ -157,9 +152,7 @@ def _without_places(text: str) -> str:
 
 # --- text and numbers ---------------------------------------------------------------------------
 
-_NUMBER = re.compile(
-    r"(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(?:\.\d*)?(?:[eE][-+]?\d+)?(?!\.?\d|\w)"
-)
+_NUMBER = re.compile(r"(?<![\w.])[-+−]?(?:\d{1,3}(?:,\d{3})+|\d+|(?=\.\d))(?:\.\d*)?(?:[eE][-+]?\d+)?(?!\.?\d|\w)")
 _TOKEN = re.compile(rf"(?P<number>{_NUMBER.pattern})|\w+|[^\w\s]")
 
 
@@ -168,7 +161,7 @@ def text_difference(expected: str, got: str, tolerance: Tolerance = Tolerance())
 
     Words and signs must be equal, white space does not count. Integers may differ by
     `tolerance.counts`. Other numbers may differ by `atol + rtol * |x|`, or by one unit in the last
-    printed place where that is at most 1 % of the number: a rounding that fell the other way.
+    printed place where that is less than 1 % of the number: a rounding that fell the other way.
     """
     expected, got = normalise(expected), normalise(got)
     for a, b in zip_longest(_TOKEN.finditer(expected), _TOKEN.finditer(got)):
@@ -186,13 +179,15 @@ def text_difference(expected: str, got: str, tolerance: Tolerance = Tolerance())
 
 def number_difference(expected: str, got: str, tolerance: Tolerance = Tolerance()) -> str | None:
     """What disagrees between two numbers as they were printed, or None."""
+    if _is_integer(expected) != _is_integer(got):
+        return f"{expected} became {got}: an integer and a decimal number are not the same"
     a, b = _decimal(expected), _decimal(got)
     off, size = abs(float(a) - float(b)), max(abs(float(a)), abs(float(b)))
-    if _is_integer(expected) and _is_integer(got):
+    if _is_integer(expected):
         allowed = float(tolerance.counts)
     else:
         place = 10.0 ** min(a.as_tuple().exponent, b.as_tuple().exponent)
-        rounding = place if place <= 0.01 * size else 0.0
+        rounding = place if place < 0.01 * size else 0.0
         allowed = tolerance.atol + max(tolerance.rtol * size, rounding)
     if off <= allowed * (1 + 1e-9):
         return None
@@ -229,14 +224,10 @@ def outputs_difference(
         if new is None:
             return Difference(f"an output is missing, {stored[0]}: {_short(stored[1])}")
         if stored[0] != new[0]:
-            return Difference(
-                f"expected {stored[0]}: {_short(stored[1])}\n  got {new[0]}: {_short(new[1])}"
-            )
+            return Difference(f"expected {stored[0]}: {_short(stored[1])}\n  got {new[0]}: {_short(new[1])}")
         kind, was, now = stored[0], stored[1], new[1]
         if kind == "image/png":
-            picture = picture_difference(
-                base64.b64decode(was), base64.b64decode(now), tolerance.shift
-            )
+            picture = picture_difference(base64.b64decode(was), base64.b64decode(now), tolerance.shift)
             if picture:
                 return Difference(f"the picture: {picture.message}", picture)
         else:

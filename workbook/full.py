@@ -31,12 +31,8 @@ def results(page: Page) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m workbook.full", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
-        "pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named"
-    )
+    parser = argparse.ArgumentParser(prog="python -m workbook.full", description=__doc__.splitlines()[0])
+    parser.add_argument("pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named")
     names = parser.parse_args(arguments).pages
     try:
         chosen = [find_page(name) for name in names] or pages()

@@ -29,6 +29,9 @@ ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 
 _NAME = re.compile(r"\d\d_\w+")
+_MARKER = re.compile(r"<!--\s*/?expect\w*\s*-->", re.IGNORECASE)
+# jupytext makes cells of fences in these languages too, and running the page would run them
+_OTHER_LANGUAGE = re.compile(r"%%(?:sh|bash|html|javascript|js|perl|ruby|latex|svg|R|cmd)\b")
 _EXPECT = re.compile(r"<!-- expect -->\n(.*?)<!-- /expect -->", re.DOTALL)
 _FIGURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
@@ -43,12 +46,14 @@ class Figure:
     """A picture that a cell makes and its page shows.
 
     Attributes:
+        cell: the index of the cell below which it stands.
         alt: what it shows, for those who do not see it.
         target: the file as the page names it, relative to the page.
         file: the same as a path.
         png: the bytes of the file.
     """
 
+    cell: int
     alt: str
     target: str
     file: Path
@@ -66,6 +71,11 @@ class Page:
         return self.text.stem
 
     @property
+    def has_name(self) -> bool:
+        """Whether the file is called as a page is, `NN_topic.md`; a README beside them is none."""
+        return bool(_NAME.fullmatch(self.name))
+
+    @property
     def notebook(self) -> Path:
         return self.text.with_suffix(".ipynb")
 
@@ -75,12 +85,32 @@ class Page:
         return f"make render PAGES={self.name}"
 
     def read_text(self) -> nbformat.NotebookNode:
-        """The cells as the `.md` has them, without outputs."""
-        return jupytext.read(self.text, fmt="md", config=self._config)
+        """The cells as the `.md` has them, without outputs.
+
+        Raises:
+            PageError: if a fence in another language than Python would be executed.
+        """
+        text = jupytext.read(self.text, fmt="md", config=self._config)
+        for i, cell in enumerate(text.cells):
+            if cell.cell_type == "code" and _OTHER_LANGUAGE.match(cell.source):
+                raise PageError(
+                    f"{self.text.name}, {cell_name(text.cells, i)}: a fence in this language would be executed. "
+                    "To show it only, write ```text"
+                )
+        return text
 
     def read_notebook(self) -> nbformat.NotebookNode:
-        """The cells as the `.ipynb` has them, with outputs."""
-        return nbformat.read(self.notebook, as_version=4)
+        """The cells as the `.ipynb` has them, with outputs.
+
+        Raises:
+            PageError: if the file is damaged, as a merge conflict leaves it.
+        """
+        try:
+            return nbformat.read(self.notebook, as_version=4)
+        except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError) as error:
+            raise PageError(
+                f"{self.notebook.name} is not a notebook; was a merge left half done?\nTo mend it: {self.mend}"
+            ) from error
 
     def as_text(self, notebook: nbformat.NotebookNode) -> str:
         """`notebook` as the `.md` has it: to the letter what JupyterLab writes when the page is saved."""
@@ -92,11 +122,14 @@ class Page:
 
     def disagreements(self) -> Iterator[str]:
         """In words, each place where `.md`, `.ipynb` and img/ no longer say the same."""
-        text = self.read_text()
         if not self.notebook.is_file():
             yield f"{self.notebook.name} is missing"
             return
-        notebook = self.read_notebook()
+        try:
+            text, notebook = self.read_text(), self.read_notebook()
+        except PageError as error:
+            yield str(error)
+            return
         for i, cell in enumerate(notebook.cells):
             if never_executed(cell):
                 yield f"{cell_name(notebook.cells, i)} of {self.notebook.name} was never executed"
@@ -120,12 +153,16 @@ class Page:
         for figure in figures:
             if not figure.file.is_file() or figure.file.read_bytes() != figure.png:
                 state = "differs from" if figure.file.is_file() else "is missing;"
-                yield f"img/{figure.file.name} {state} what {self.notebook.name} holds"
+                yield (
+                    f"{cell_name(notebook.cells, figure.cell)}: img/{figure.file.name} {state} "
+                    f"what {self.notebook.name} holds"
+                )
 
 
 def pages() -> list[Page]:
     """All pages, in their order."""
-    return [Page(path) for path in sorted(NOTEBOOKS.glob("*.md")) if _NAME.fullmatch(path.stem)]
+    found = (Page(path) for path in sorted(NOTEBOOKS.glob("*.md")))
+    return [page for page in found if page.has_name]
 
 
 def find_page(name: str) -> Page:
@@ -135,20 +172,14 @@ def find_page(name: str) -> Page:
         ValueError: if no page, or more than one, answers to the name; the message lists them.
     """
     stem = Path(name).stem
-    found = [p for p in pages() if p.name == stem] or [
-        p for p in pages() if p.name.startswith(stem + "_")
-    ]
+    found = [p for p in pages() if p.name == stem] or [p for p in pages() if p.name.startswith(stem + "_")]
     if len(found) != 1:
         raise ValueError(f"no page {name!r}; there are: {', '.join(p.name for p in pages())}")
     return found[0]
 
 
 def never_executed(cell: Mapping) -> bool:
-    return (
-        cell["cell_type"] == "code"
-        and bool(cell["source"].strip())
-        and cell["execution_count"] is None
-    )
+    return cell["cell_type"] == "code" and bool(cell["source"].strip()) and cell["execution_count"] is None
 
 
 def cell_name(cells: list, index: int) -> str:
@@ -177,21 +208,22 @@ def expectations(page: Page, cells: list) -> tuple[dict[int, str], list[Figure]]
     """
     sources: dict[int, str] = {}
     figures: list[Figure] = []
-    code = None
+    code, number = None, 0
     for i, cell in enumerate(cells):
         if cell["cell_type"] == "code":
-            code = cell
-        if cell["cell_type"] != "markdown" or "<!-- expect" not in cell["source"]:
+            code, number = cell, i
+        if cell["cell_type"] != "markdown" or not _MARKER.search(cell["source"]):
             continue
         try:
             blocks = _EXPECT.findall(cell["source"])
-            if code is None or len(blocks) != cell["source"].count("<!-- expect"):
+            if code is None or 2 * len(blocks) != len(_MARKER.findall(cell["source"])):
                 raise ValueError(
-                    "an expect block stands below a code cell and ends with <!-- /expect -->"
+                    "an expect block stands below a code cell, begins with a line <!-- expect --> "
+                    "and ends with <!-- /expect -->"
                 )
             filled = []
             for block in blocks:
-                drawn = _figures(page, code, block)
+                drawn = _figures(page, code, block, number)
                 filled.append(_block(printed(code), drawn))
                 figures += drawn
             for figure in figures:
@@ -204,7 +236,7 @@ def expectations(page: Page, cells: list) -> tuple[dict[int, str], list[Figure]]
     return sources, figures
 
 
-def _figures(page: Page, code: Mapping, block: str) -> list[Figure]:
+def _figures(page: Page, code: Mapping, block: str, number: int) -> list[Figure]:
     """The pictures of a cell, each with the alt text and the file that the block below it states."""
     drawn = [o["data"]["image/png"] for o in code["outputs"] if "image/png" in o.get("data", {})]
     stated = _FIGURE.findall(block)
@@ -219,15 +251,16 @@ def _figures(page: Page, code: Mapping, block: str) -> list[Figure]:
         if file.parent != page.text.parent.parent / "img" or file.suffix != ".png":
             raise ValueError(f"a figure is written to ../img/….png, not to {target}")
         if len(alt.split()) < 3:
-            raise ValueError(
-                f"the alt text of {target} must say what the figure shows, not {alt!r}"
-            )
-        figures.append(Figure(alt, target, file, base64.b64decode(png)))
+            raise ValueError(f"the alt text of {target} must say what the figure shows, not {alt!r}")
+        figures.append(Figure(number, alt, target, file, base64.b64decode(png)))
     return figures
 
 
 def _block(text: str, figures: list[Figure]) -> str:
-    parts = [f"```text\n{text}\n```"] if text else []
+    if _MARKER.search(text):
+        raise ValueError("the cell above prints the marker of an expect block")
+    fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
+    parts = [f"{fence}text\n{text}\n{fence}"] if text else []
     parts += [f"![{figure.alt}]({figure.target})" for figure in figures]
     if not parts:
         raise ValueError("the cell above the expect block prints and draws nothing")

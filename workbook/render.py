@@ -43,6 +43,7 @@ def render(page: Page) -> list[str]:
     Raises:
         PageError: if a cell fails or an expect block does not fit; nothing is written then.
     """
+    as_read = page.text.read_bytes()
     notebook = nbformat.v4.new_notebook(cells=page.read_text().cells, metadata=_METADATA)
     for i, cell in enumerate(notebook.cells):
         cell.id = f"{page.name[:2]}-{i:03d}"
@@ -52,6 +53,8 @@ def render(page: Page) -> list[str]:
     shown, figures = expectations(page, notebook.cells)
     for i, source in shown.items():
         notebook.cells[i].source = source
+    if page.text.read_bytes() != as_read:
+        raise PageError(f"{page.text.name} was edited while it ran. Run it again: {page.mend}")
     for figure in figures:
         write_bytes(figure.file, figure.png)
     before = [path.read_bytes() if path.is_file() else b"" for path in (page.notebook, page.text)]
@@ -98,18 +101,18 @@ def execute(page: Page, notebook: nbformat.NotebookNode) -> None:
 
 def _failed(cell) -> bool:
     allowed = "raises-exception" in cell.metadata.get("tags", [])
-    return (
-        cell.cell_type == "code"
-        and not allowed
-        and any(o.output_type == "error" for o in cell.outputs)
-    )
+    return cell.cell_type == "code" and not allowed and any(o.output_type == "error" for o in cell.outputs)
 
 
 def _keep_what_agrees(page: Page, notebook: nbformat.NotebookNode):
     """Put back the stored outputs that the new ones agree with; yield what does not agree."""
     stored: dict[str, list] = {}
     if page.notebook.is_file():
-        for cell in page.read_notebook().cells:
+        try:
+            cells = page.read_notebook().cells
+        except PageError:  # a damaged notebook is written anew
+            cells = []
+        for cell in cells:
             if cell.cell_type == "code" and cell.execution_count is not None:
                 stored.setdefault(cell.source, []).append(cell)
     for i, cell in enumerate(notebook.cells):
@@ -132,12 +135,8 @@ def _keep_what_agrees(page: Page, notebook: nbformat.NotebookNode):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m workbook.render", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
-        "pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named"
-    )
+    parser = argparse.ArgumentParser(prog="python -m workbook.render", description=__doc__.splitlines()[0])
+    parser.add_argument("pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named")
     names = parser.parse_args(arguments).pages
     try:
         chosen = [find_page(name) for name in names] or pages()
@@ -154,9 +153,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(f"{page.name}: not rendered, nothing written\n{error}", file=sys.stderr)
             continue
         seconds = time.perf_counter() - started
-        print(
-            f"{page.name}: executed in {seconds:.0f} s, {'nothing changed' if not changes else 'changed:'}"
-        )
+        print(f"{page.name}: executed in {seconds:.0f} s, {'nothing changed' if not changes else 'changed:'}")
         for change in changes:
             print("  " + change.replace("\n", "\n  "))
     return int(failed)

@@ -28,12 +28,8 @@ CONDITIONS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(
-        prog="python -m workbook.stability", description=__doc__.splitlines()[0]
-    )
-    parser.add_argument(
-        "pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named"
-    )
+    parser = argparse.ArgumentParser(prog="python -m workbook.stability", description=__doc__.splitlines()[0])
+    parser.add_argument("pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named")
     names = parser.parse_args(arguments).pages
     try:
         chosen = [find_page(name) for name in names] or pages()
@@ -63,9 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             text=True,
             check=False,
         )
-        print(
-            f"{name:32} {'passed' if not done.returncode else 'FAILED'} in {time.perf_counter() - started:.0f} s"
-        )
+        print(f"{name:32} {'passed' if not done.returncode else 'FAILED'} in {time.perf_counter() - started:.0f} s")
         if done.returncode:
             failed = True
             print(done.stdout)

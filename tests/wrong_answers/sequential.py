@@ -35,6 +35,7 @@ WRONG = [
     (page.parameter_count, 28 * 64 + 64 + 64 * 10 + 10, "Flatten"),
     (page.parameter_count, 784 * 64 + 64 + 784 * 10 + 10, "what the first one gives"),
     (page.parameter_count, 12345, "inputs * outputs"),
+    (page.parameter_count, "50,890", "without quotes"),
     (page.weight_updates, 220, "rounded down"),
     (page.weight_updates, 1412 / 32 * 5, "half step"),
     (page.weight_updates, 45, "one epoch"),
@@ -54,4 +55,9 @@ WRONG = [
     (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == y), "one-hot"),
     (page.accuracy_of_both, lambda p, y: np.sum(p.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1))), "Divide"),
     (page.accuracy_of_both, lambda p, y: p.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1)), "not one number"),
+    (page.small_classifier, classifier(relu(32), relu(32))(), "without calling it"),
+    (page.loss_for_logits, compiling(keras.losses.CategoricalCrossentropy(from_logits=True, reduction="sum")), "alone"),
+    (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == (y if y.max() > 1 else y.argmax(-1))), "labels.ndim"),
+    (page.accuracy_of_both, lambda p, y: round(np.mean(p.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1))), 1), "203"),
+    (page.accuracy_of_both, lambda p, y: None, "return"),
 ]  # fmt: skip

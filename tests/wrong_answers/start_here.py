@@ -9,4 +9,5 @@ WRONG = [
     (page.faces_of_find_spec, RIGHT | {'find_spec("helper.tools")': "None"}, "Is there one?"),
     (page.faces_of_find_spec, RIGHT | {'find_spec("helper")': None}, "in quotes"),
     (page.faces_of_find_spec, RIGHT | {'find_spec("helper")': "none"}, "is none of"),
+    (page.faces_of_find_spec, {}, "has no answer"),
 ]

@@ -93,6 +93,4 @@ def has_blank(answer: Any) -> bool:
 
 
 def _names_blank(code: CodeType) -> bool:
-    return "____" in code.co_names or any(
-        isinstance(c, CodeType) and _names_blank(c) for c in code.co_consts
-    )
+    return "____" in code.co_names or any(isinstance(c, CodeType) and _names_blank(c) for c in code.co_consts)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from numbers import Real
 
 import keras
 import numpy as np
@@ -13,23 +14,24 @@ from workbook.exercises.exercise import Exercise, WrongAnswer
 # --- 1 ------------------------------------------------------------------------------------------
 
 
+def _number(answer) -> None:
+    if not isinstance(answer, Real):
+        raise WrongAnswer(f"Give one number, without quotes or brackets, not {answer!r}.")
+
+
 def _check_parameters(answer: int) -> str:
+    _number(answer)
     said = {
         784 * 64 + 64 * 10: "You counted the matrices. Each unit also adds a bias.",
         784 * 64 + 64: "That is the first Dense layer. There is a second one.",
         28 * 64 + 64 + 64 * 10 + 10: "Flatten gives 28 * 28 numbers, not 28.",
-        28 * 28 * 64
-        + 64
-        + 28 * 28 * 10
-        + 10: "The second Dense layer sees what the first one gives, not the pixels.",
+        28 * 28 * 64 + 64 + 28 * 28 * 10 + 10: "The second Dense layer sees what the first one gives, not the pixels.",
         64 + 10: "Those are the outputs. Each of them has a weight for every input.",
     }
     if answer in said:
         raise WrongAnswer(said[answer])
     if answer != _solve_parameters():
-        raise WrongAnswer(
-            f"{answer} is not it. Count inputs * outputs + outputs for each Dense layer, and add."
-        )
+        raise WrongAnswer(f"{answer} is not it. Count inputs * outputs + outputs for each Dense layer, and add.")
     return "784 * 64 + 64 for the first layer, 64 * 10 + 10 for the second."
 
 
@@ -55,13 +57,12 @@ parameter_count = Exercise(
 
 
 def _check_updates(answer: float) -> str:
+    _number(answer)
     said = {
         1412 // 32 * 5: "You rounded down. The images that are left over make a batch too.",
         1412 / 32 * 5: "There is no half step. A smaller last batch is a whole step.",
         -(-1412 // 32): "That is one epoch.",
-        -(
-            -1412 * 5 // 32
-        ): "You rounded once, at the end. Each epoch ends with a smaller batch of its own.",
+        -(-1412 * 5 // 32): "You rounded once, at the end. Each epoch ends with a smaller batch of its own.",
         1412 * 5: "That many images are seen. One step takes a whole batch of them.",
     }
     if answer in said:
@@ -91,37 +92,32 @@ weight_updates = Exercise(
 # --- 3 ------------------------------------------------------------------------------------------
 
 
+_NONLINEAR = (layers.Activation, layers.ReLU, layers.LeakyReLU, layers.PReLU, layers.ELU)
+
+
 def _check_classifier(build: Callable[[], keras.Model]) -> str:
+    if isinstance(build, keras.Model):
+        raise WrongAnswer("Give the function itself: check(small_classifier), without calling it.")
     model = build()
     if not isinstance(model, keras.Model):
-        raise WrongAnswer(
-            f"The function must return a model. It returns {type(model).__name__}: is a return missing?"
-        )
-    dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
+        raise WrongAnswer(f"The function must return a model. It returns {type(model).__name__}: is a return missing?")
     if not model.built or model.input_shape != (None, 28, 28):
         raise WrongAnswer(
             "The model must take images of shape (28, 28). Keep the Input, and leave the batch out of it."
         )
     if model.output_shape != (None, 10):
-        hint = (
-            " Dense works on the last axis alone: is a Flatten missing?"
-            if len(model.output_shape) > 2
-            else ""
-        )
+        hint = " Dense works on the last axis alone: is a Flatten missing?" if len(model.output_shape) > 2 else ""
         raise WrongAnswer(f"The output has shape {model.output_shape}, not (None, 10).{hint}")
-    if len(dense) != 3:
-        raise WrongAnswer(
-            f"Two hidden layers and the output make three Dense layers. There are {len(dense)}."
-        )
-    if any(layer.activation.__name__ == "linear" for layer in dense[:-1]):
-        raise WrongAnswer(
-            'A hidden layer has no activation, so it adds nothing. Try activation="relu".'
-        )
+    places = [i for i, layer in enumerate(model.layers) if isinstance(layer, layers.Dense)]
+    if len(places) != 3:
+        raise WrongAnswer(f"Two hidden layers and the output make three Dense layers. There are {len(places)}.")
+    for place, following in zip(places, places[1:]):
+        bent = any(isinstance(layer, _NONLINEAR) for layer in model.layers[place:following])
+        if model.layers[place].activation is keras.activations.linear and not bent:
+            raise WrongAnswer('A hidden layer has no activation, so it adds nothing. Try activation="relu".')
     outputs = model.predict(np.random.default_rng(0).random((4, 28, 28), np.float32), verbose=0)
     if (outputs < 0).any() or not np.allclose(outputs.sum(axis=-1), 1, atol=1e-4):
-        raise WrongAnswer(
-            "What it gives does not sum to 1 over the ten classes. Which activation does that?"
-        )
+        raise WrongAnswer("What it gives does not sum to 1 over the ten classes. Which activation does that?")
     if model.count_params() > 60_000:
         raise WrongAnswer(
             f"It has {model.count_params():,} parameters. The first hidden layer costs 785 for each unit."
@@ -167,24 +163,28 @@ def _check_loss(compile_for_logits: Callable[[keras.Model], keras.Model]) -> str
         raise WrongAnswer("Compile the model that comes in, and return it.")
     logits = np.array([[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]], np.float32)
     one_hot = np.array([[1.0, 0.0, 0.0], [0.0, 0.0, 1.0]], np.float32)
-    loss = keras.losses.get(model.loss)
-    if isinstance(loss, str) or loss is None:
+    given = model.loss[0] if isinstance(model.loss, (list, tuple)) and len(model.loss) == 1 else model.loss
+    loss = keras.losses.get(given)
+    if loss is None:
         raise WrongAnswer("There is no loss.")
-    name = getattr(loss, "name", getattr(loss, "__name__", ""))
+    name = getattr(loss, "name", getattr(loss, "__name__", "this"))
     if "sparse" in name:
         raise WrongAnswer("The sparse loss takes indices. Her labels are one-hot.")
+    if "binary" in name:
+        raise WrongAnswer("Binary crossentropy asks ten yes-or-no questions. Here one of ten classes is true.")
     value = float(np.mean(loss(one_hot, logits)))
-    right = float(np.mean(keras.losses.categorical_crossentropy(one_hot, logits, from_logits=True)))
+    right, misled = (
+        float(np.mean(keras.losses.categorical_crossentropy(one_hot, logits, from_logits=from_logits)))
+        for from_logits in (True, False)
+    )
+    if np.isclose(value, misled, rtol=1e-4):
+        raise WrongAnswer(
+            "The right loss, but it takes the logits for probabilities. A string cannot say from_logits=True; "
+            "an object of keras.losses can."
+        )
     if not np.isclose(value, right, rtol=1e-4):
-        if "binary" in name:
-            raise WrongAnswer(
-                "Binary crossentropy asks ten yes-or-no questions. Here one of ten classes is true."
-            )
-        if "categorical" in name:
-            raise WrongAnswer(
-                "The right loss, but it takes the logits for probabilities. A string cannot say from_logits=True; "
-                "an object of keras.losses can."
-            )
+        if name == "categorical_crossentropy":
+            raise WrongAnswer("The right loss, but another of its arguments changes it. Give from_logits alone.")
         raise WrongAnswer(f"{name} is not the crossentropy of one-hot labels.")
     return "Softmax is now inside the loss, where it can be computed without overflow."
 
@@ -215,46 +215,40 @@ loss_for_logits = Exercise(
 
 def _check_accuracy(accuracy: Callable[[np.ndarray, np.ndarray], float]) -> str:
     generator = np.random.default_rng(0)
-    probabilities = generator.dirichlet(np.ones(10), size=200)
-    labels = np.where(
-        generator.random(200) < 0.7, probabilities.argmax(axis=-1), generator.integers(0, 10, 200)
-    )
-    one_hot = np.eye(10)[labels]
-    right = float(np.mean(probabilities.argmax(axis=-1) == labels))
-    results = {}
-    for kind, given in (("indices", labels), ("one-hot", one_hot)):
-        try:
-            results[kind] = np.asarray(accuracy(probabilities, given))
-        except Exception as error:
-            raise WrongAnswer(
-                f"With labels as {kind} it raises {type(error).__name__}: {error}"
-            ) from error
-        if results[kind].ndim:
-            raise WrongAnswer(
-                f"With labels as {kind} it gives an array of shape {results[kind].shape}, not one number."
-            )
-    for kind, value in results.items():
-        if np.isclose(value, right):
-            continue
-        if np.isclose(value, right * 200):
-            raise WrongAnswer(
-                f"With labels as {kind} it gives {value}: that is how many are right. Divide by all."
-            )
-        if np.isclose(value, right * 100):
-            raise WrongAnswer(
-                f"With labels as {kind} it gives {value}: a share from 0 to 1 is asked for, not percent."
-            )
-        if kind == "indices" and np.isclose(
-            value, np.mean(probabilities.argmax(axis=-1) == labels.argmax(axis=-1))
-        ):
-            raise WrongAnswer(
-                "Right for one-hot, wrong for indices: argmax of the vector of indices is one single number, "
-                "and everything was compared with that. Look at labels.ndim."
-            )
-        raise WrongAnswer(
-            f"With labels as {kind} it gives {value:.3f}, and {right:.3f} is right. Mind the axis."
-        )
+    # ten images of the first two classes alone: what tells the labels apart must not be their values
+    for count, classes in ((203, 10), (10, 2)):
+        probabilities = generator.dirichlet(np.ones(10), size=count)
+        labels = generator.integers(0, classes, count)
+        sure = generator.random(count) < 0.7
+        probabilities[sure, labels[sure]] = 2
+        probabilities /= probabilities.sum(axis=-1, keepdims=True)
+        right = float(np.mean(probabilities.argmax(axis=-1) == labels))
+        for kind, given in (("indices", labels), ("one-hot", np.eye(10)[labels])):
+            _check_one_accuracy(accuracy, probabilities, given, kind, right)
     return "And it never asked Keras."
+
+
+def _check_one_accuracy(accuracy, probabilities, labels, kind, right) -> None:
+    try:
+        value = accuracy(probabilities, labels)
+    except Exception as error:
+        raise WrongAnswer(f"With labels as {kind} it raises {type(error).__name__}: {error}") from error
+    if value is None:
+        raise WrongAnswer("It returns None: is a return missing?")
+    if np.ndim(value):
+        raise WrongAnswer(f"With labels as {kind} it gives an array of shape {np.shape(value)}, not one number.")
+    if np.isclose(value, right):
+        return
+    if np.isclose(value, right * len(labels)):
+        raise WrongAnswer(f"With labels as {kind} it gives {value}: that is how many are right. Divide by all.")
+    if np.isclose(value, right * 100):
+        raise WrongAnswer(f"With labels as {kind} it gives {value}: a share from 0 to 1 is asked for, not percent.")
+    if kind == "indices" and np.isclose(value, np.mean(probabilities.argmax(axis=-1) == labels.argmax(axis=-1))):
+        raise WrongAnswer(
+            "Right for one-hot, wrong for indices: argmax of the vector of indices is one single number, "
+            "and everything was compared with that. Look at labels.ndim."
+        )
+    raise WrongAnswer(f"With {len(labels)} labels as {kind} it gives {value:.3f}, and {right:.4f} is right.")
 
 
 def _solve_accuracy():

@@ -5,6 +5,9 @@ from workbook.exercises.exercise import Exercise, WrongAnswer
 
 def _check_faces(answer: dict[str, str]) -> str:
     words = {"a spec", "None", "an error"}
+    for question in _solve_faces():
+        if question not in answer:
+            raise WrongAnswer(f"{question} has no answer. Keep all four lines.")
     for question, given in answer.items():
         if given is None:
             raise WrongAnswer(f'{question}: write the word in quotes, "None".')
@@ -12,7 +15,7 @@ def _check_faces(answer: dict[str, str]) -> str:
             raise WrongAnswer(f"{question}: {given!r} is none of {', '.join(sorted(words))}.")
     right = _solve_faces()
     why = {
-        'find_spec("helpers")': "the folder lies beside the notebook, and that is where Python looks first. "
+        'find_spec("helpers")': "the folder lies beside the notebook, and Python looks there too. "
         "find_spec searches, so it does not matter that nothing is imported yet.",
         'find_spec("helpers.no_such_file")': "the parent exists, so Python can look inside, and finds nothing there.",
         'find_spec("helper")': "a plain name that is not found is no error. Mind the missing s.",
