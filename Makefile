@@ -2,6 +2,7 @@
 # make test    execute every page again, compare, and run the tests
 # make render  bring pages, notebooks and figures into agreement  [PAGES="01_sequential ..."]
 # make full    execute pages on the real data and print their results  [PAGES=...]
+# make sensitivity  change the pages in more ways than make test does; each must be noticed
 # make stability  make test's comparison under other processors, threads and orders
 
 PYTHON ?= python3
@@ -9,7 +10,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/requirements.installed
 
-.PHONY: lab test render full stability clean
+.PHONY: lab test render full stability sensitivity clean
 .DELETE_ON_ERROR:
 
 lab: $(READY)
@@ -26,6 +27,9 @@ full: $(READY)
 
 stability: $(READY)
 	$(BIN)/python -m workbook.stability $(PAGES)
+
+sensitivity: $(READY)
+	WORKBOOK_SENSITIVITY=thorough $(BIN)/python -m pytest tests/test_sensitivity.py
 
 clean:
 	rm -rf $(VENV) .nbval .pytest_cache

@@ -1,7 +1,7 @@
 """A comparison that cannot fail is worse than none: pages are changed as people change them by
 accident, and the comparison must notice each change where it shows.
 
-The changes stand in tests/accidents, a module a page.
+The changes stand in tests/accidents, a module a page. `make sensitivity` tries more of them.
 """
 
 import importlib
@@ -15,12 +15,19 @@ import pytest
 from tests.course import Course
 from workbook.pages import pages
 
-CASES = [
-    (page, accident)
-    for page in pages()
-    if (Path(__file__).parent / "accidents" / f"{page.name[3:]}.py").is_file()
-    for accident in importlib.import_module(f"tests.accidents.{page.name[3:]}").ACCIDENTS
-]
+THOROUGH = os.environ.get("WORKBOOK_SENSITIVITY") == "thorough"
+
+
+def accidents(page):
+    """The accidents of a page; a page without any, such as 00, has nothing to train."""
+    topic = page.name[3:]
+    if not (Path(__file__).parent / "accidents" / f"{topic}.py").is_file():
+        return []
+    module = importlib.import_module(f"tests.accidents.{topic}")
+    return module.ACCIDENTS + (module.THOROUGH if THOROUGH else [])
+
+
+CASES = [(page, accident) for page in pages() for accident in accidents(page)]
 
 
 @pytest.fixture(scope="module")

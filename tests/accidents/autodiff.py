@@ -8,6 +8,10 @@ ACCIDENTS = [
     Accident("another formula", "return 3 * x + x * y + 1", "return 3 * x + x + y + 1", ("by_moving = (f(",)),
     Accident("a learning rate higher by two percent", "learning_rate=0.05)", "learning_rate=0.051)", (DESCEND,)),
     Accident("less momentum", "SGD(0.05, momentum=0.9), SameLine(), 25", "SGD(0.05, momentum=0.8), SameLine(), 25", ("momentum = descend_by(",)),
+]  # fmt: skip
+
+# under `make sensitivity` alone
+THOROUGH = [
     Accident(
         "a figure without its first step",
         "axes.plot(losses, label=label)",

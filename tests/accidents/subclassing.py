@@ -13,6 +13,10 @@ ACCIDENTS = [
         (SEEN,),
     ),
     Accident("no scaling", '.astype("float32") / 255', '.astype("float32")', (UNSEEN, SEEN)),
+]  # fmt: skip
+
+# under `make sensitivity` alone
+THOROUGH = [
     Accident("shuffled labels", "y_all[:1540]\n", "y_all[:1540]\nnp.random.default_rng(0).shuffle(y_train)\n", (UNSEEN,)),
     Accident("another initializer", 'initializer="random_normal"', 'initializer="glorot_uniform"', (SEEN,)),
     Accident("an epoch less", "epochs=3, from_logits", "epochs=2, from_logits", (SEEN,)),

@@ -52,9 +52,7 @@ def as_a_list(f, x):
     return [page.second_derivative.solution_source()(f, x)]
 
 
-def stepping(
-    training=True, swapped=False, penalties=True, move=True, ask="trainable_variables", back="loss"
-):
+def stepping(training=True, swapped=False, penalties=True, move=True, ask="trainable_variables", back="loss"):
     """A training step with a mistake in it."""
 
     def train_step(model, loss_function, optimizer, x, y):
@@ -90,11 +88,7 @@ def pieces(weight, divide=None, keep_last=False, move=False, as_list=True):
             with tf.GradientTape() as tape:
                 loss = loss_function(y, model(x))
             gradients = tape.gradient(loss, model.trainable_variables)
-            sums = (
-                gradients
-                if keep_last
-                else [s + weight(len(x)) * g for s, g in zip(sums, gradients)]
-            )
+            sums = gradients if keep_last else [s + weight(len(x)) * g for s, g in zip(sums, gradients)]
             if move:
                 for variable, gradient in zip(model.trainable_variables, gradients):
                     variable.assign_sub(0.1 * gradient)

@@ -17,9 +17,7 @@ def pipeline(build):
 
 
 def scaled_by(mean, deviation):
-    return lambda train, test: tuple(
-        (part - mean(train, test)) / deviation(train, test) for part in (train, test)
-    )
+    return lambda train, test: tuple((part - mean(train, test)) / deviation(train, test) for part in (train, test))
 
 
 def safe(deviation):

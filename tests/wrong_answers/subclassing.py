@@ -10,9 +10,7 @@ SEEN = page.what_keras_sees.solution_source()
 
 
 def seen(letter, given):
-    return {
-        line: given if line.startswith(f"self.{letter}") else right for line, right in SEEN.items()
-    }
+    return {line: given if line.startswith(f"self.{letter}") else right for line, right in SEEN.items()}
 
 
 # --- 2 ------------------------------------------------------------------------------------------
@@ -23,11 +21,7 @@ def scale(shape=lambda s: (s[-1],), call=None, weight=None, **kwargs):
         class Scale(layers.Layer):
             def build(self, input_shape):
                 settings = {"initializer": "ones", **kwargs}
-                self.scale = (
-                    weight(input_shape)
-                    if weight
-                    else self.add_weight(shape=shape(input_shape), **settings)
-                )
+                self.scale = weight(input_shape) if weight else self.add_weight(shape=shape(input_shape), **settings)
 
             def call(self, inputs):
                 return call(inputs, self.scale) if call else inputs * self.scale
@@ -63,9 +57,7 @@ def largest(update, always=False, shape=(), **kwargs):
     def make_largest():
         class Largest(layers.Layer):
             def build(self, input_shape):
-                self.largest = self.add_weight(
-                    shape=shape, **{"initializer": "ones", "trainable": False, **kwargs}
-                )
+                self.largest = self.add_weight(shape=shape, **{"initializer": "ones", "trainable": False, **kwargs})
 
             def call(self, inputs, training=False):
                 if training or always:

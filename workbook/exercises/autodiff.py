@@ -27,9 +27,7 @@ def _check_tape(answer: Mapping[str, float | str]) -> str:
     for (case, expected), reason in zip(right.items(), why):
         given = answer.get(case)
         if given is None:
-            raise WrongAnswer(
-                f'{case}: None is an object of Python. Write the word in quotes, "None".'
-            )
+            raise WrongAnswer(f'{case}: None is an object of Python. Write the word in quotes, "None".')
         same = (
             given == expected
             if isinstance(expected, str)
@@ -115,22 +113,14 @@ def _check_second_derivative(second_derivative: Callable) -> str:
                 "computed where the outer tape can see it?"
             )
         if isinstance(value, (list, tuple)):
-            raise WrongAnswer(
-                "It gives a list. Ask the tape about x, not about [x], or take the entry."
-            )
+            raise WrongAnswer("It gives a list. Ask the tape about x, not about [x], or take the entry.")
         if np.isclose(value, right, rtol=1e-3):
             continue
         if np.isclose(value, first, rtol=1e-3):
-            raise WrongAnswer(
-                f"For {name} at {at} it gives the first derivative, {float(value):.4f}."
-            )
+            raise WrongAnswer(f"For {name} at {at} it gives the first derivative, {float(value):.4f}.")
         if np.isclose(value, first**2, rtol=1e-3):
-            raise WrongAnswer(
-                f"For {name} it gives the square of the first derivative. Differentiate twice instead."
-            )
-        raise WrongAnswer(
-            f"For {name} at {at} it gives {float(value):.4f}, and {right:.4f} is right."
-        )
+            raise WrongAnswer(f"For {name} it gives the square of the first derivative. Differentiate twice instead.")
+        raise WrongAnswer(f"For {name} at {at} it gives {float(value):.4f}, and {right:.4f} is right.")
     return "A tape around a tape, and both watch x."
 
 
@@ -215,9 +205,7 @@ def _check_step(train_step: Callable) -> str:
     if not crossentropy.called:
         raise WrongAnswer("loss_function was never called.")
     if crossentropy.swapped:
-        raise WrongAnswer(
-            "loss_function got the predictions first. Which of the two does Keras expect first?"
-        )
+        raise WrongAnswer("loss_function got the predictions first. Which of the two does Keras expect first?")
     if probe.heard is not True:
         raise WrongAnswer(
             f"The layers heard training={probe.heard}. So dropout is off and the running statistics stand still."
@@ -233,15 +221,11 @@ def _check_step(train_step: Callable) -> str:
             raise WrongAnswer(
                 "The weights have moved, but without the regularizer. Where does the model keep its penalties?"
             )
-        raise WrongAnswer(
-            "The weights have moved, but not to where one step of the optimizer leads."
-        )
+        raise WrongAnswer("The weights have moved, but not to where one step of the optimizer leads.")
     if loss is None:
         raise WrongAnswer("The step is right. It must also return the loss.")
     if not np.isclose(float(loss), float(right), atol=1e-4):
-        raise WrongAnswer(
-            f"The step is right. The loss is {float(right):.4f}, and you return {float(loss):.4f}."
-        )
+        raise WrongAnswer(f"The step is right. The loss is {float(right):.4f}, and you return {float(loss):.4f}.")
     return "The truth first, training=True, the penalties, and the trainable variables."  # fmt: skip
 
 
@@ -276,9 +260,7 @@ one_step = Exercise(
 def _check_pieces(gradients_in_pieces: Callable) -> str:
     x, y = _examples()
     keras.utils.set_random_seed(0)
-    model = keras.Sequential(
-        [keras.Input((4,)), layers.Dense(8, activation="tanh"), layers.Dense(3)]
-    )
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(8, activation="tanh"), layers.Dense(3)])
     loss_function = keras.losses.CategoricalCrossentropy(from_logits=True)
     pieces = [(x[a:b], y[a:b]) for a, b in ((0, 6), (6, 10), (10, 12))]
 
@@ -293,15 +275,11 @@ def _check_pieces(gradients_in_pieces: Callable) -> str:
     if any(not np.array_equal(a, w.numpy()) for a, w in zip(before, model.trainable_variables)):
         raise WrongAnswer("The weights have moved. Only the gradients are asked for.")
     if not isinstance(answer, (list, tuple)) or len(answer) != len(right):
-        raise WrongAnswer(
-            f"Return a list of {len(right)} gradients, one for each trainable variable."
-        )
+        raise WrongAnswer(f"Return a list of {len(right)} gradients, one for each trainable variable.")
     if any(g is None for g in answer):
         raise WrongAnswer("A gradient is None. Is the loss computed inside the tape?")
     if any(tuple(g.shape) != tuple(r.shape) for g, r in zip(answer, right)):
-        raise WrongAnswer(
-            "A gradient has not the shape of its variable. Is the order that of trainable_variables?"
-        )
+        raise WrongAnswer("A gradient has not the shape of its variable. Is the order that of trainable_variables?")
 
     def same(expected):
         return all(np.allclose(g, e, atol=1e-5) for g, e in zip(answer, expected))
@@ -312,9 +290,7 @@ def _check_pieces(gradients_in_pieces: Callable) -> str:
             "You added the gradients of the pieces. Each is one of a mean: what do three means add up to?"
         )
     if same([sum(g) / 3 for g in together]):
-        raise WrongAnswer(
-            "You took the mean of the pieces. The smallest one counts as much as the largest there."
-        )
+        raise WrongAnswer("You took the mean of the pieces. The smallest one counts as much as the largest there.")
     if same([sum(n * g for n, g in zip((6, 4, 2), of_one)) for of_one in together]):
         raise WrongAnswer("Each piece is weighted by its size. Now divide.")
     if same(parts[-1]):

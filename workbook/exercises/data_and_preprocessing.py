@@ -30,9 +30,7 @@ def _check_last_batch(answer: Mapping[str, int]) -> str:
         raise WrongAnswer(said[given])
     right = tuple(_solve_last_batch().values())
     if given[0] != right[0]:
-        raise WrongAnswer(
-            f"Not {given[0]} batches. First: how many images are in the training part?"
-        )
+        raise WrongAnswer(f"Not {given[0]} batches. First: how many images are in the training part?")
     if given[1] != right[1]:
         raise WrongAnswer(f"{right[0]} batches it is. How many images do the full ones leave over?")
     return "800 images: twelve full batches, and one with what is left."
@@ -136,25 +134,17 @@ def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
     if len(orders[0]) > n:
         raise WrongAnswer("An epoch holds examples more than once: leave repeat to fit.")
     if len(orders[0]) < n:
-        raise WrongAnswer(
-            f"An epoch has {len(orders[0])} of {n} examples. What became of the last, smaller batch?"
-        )
+        raise WrongAnswer(f"An epoch has {len(orders[0])} of {n} examples. What became of the last, smaller batch?")
     if any((xs[:, 0] != ys).any() for epoch in epochs for xs, ys in epoch):
         raise WrongAnswer("Images and labels no longer belong together.")
     if (orders[0] == np.arange(n)).all():
         raise WrongAnswer("The examples come in their old order.")
     if all(len(b) < 2 or (np.diff(b) == 1).all() for epoch in labels for b in epoch):
-        raise WrongAnswer(
-            "You shuffled the batches: the same examples always come together. Mind the order."
-        )
+        raise WrongAnswer("You shuffled the batches: the same examples always come together. Mind the order.")
     if (orders[0] == orders[1]).all():
-        raise WrongAnswer(
-            "Both epochs have the same order. Is there a cache behind the shuffle, or a reshuffle=False?"
-        )
+        raise WrongAnswer("Both epochs have the same order. Is there a cache behind the shuffle, or a reshuffle=False?")
     if max((np.arange(n) - np.argsort(order)).max() for order in orders) < n // 2:
-        raise WrongAnswer(
-            "Examples from the end never come early: the buffer is smaller than the data."
-        )
+        raise WrongAnswer("Examples from the end never come early: the buffer is smaller than the data.")
     if "Prefetch" not in type(dataset).__name__:
         raise WrongAnswer("All is right but the last step, which reads ahead.")
     return "Shuffled over all the data, anew each epoch, and read ahead."
@@ -196,44 +186,30 @@ def _check_standardize(standardize: Callable[..., tuple[np.ndarray, np.ndarray]]
         raise WrongAnswer("Return two arrays: train and test, both scaled.")
     a, b = (np.asarray(part, dtype=float) for part in result)
     if not (np.array_equal(train, before[0]) and np.array_equal(test, before[1])):
-        raise WrongAnswer(
-            "The arrays that came in were changed. Whoever called you still needs them."
-        )
+        raise WrongAnswer("The arrays that came in were changed. Whoever called you still needs them.")
     if a.shape != train.shape or b.shape != test.shape:
-        raise WrongAnswer(
-            f"The shapes are {a.shape} and {b.shape}, not {train.shape} and {test.shape}."
-        )
+        raise WrongAnswer(f"The shapes are {a.shape} and {b.shape}, not {train.shape} and {test.shape}.")
     if not (np.isfinite(a).all() and np.isfinite(b).all()):
-        raise WrongAnswer(
-            "The constant column became nan or infinite: its deviation is 0, and you divide by it."
-        )
+        raise WrongAnswer("The constant column became nan or infinite: its deviation is 0, and you divide by it.")
     mean, deviation = train.mean(axis=0), train.std(axis=0)
     deviation[3] = 1
     if np.allclose(a[:, :3], ((train - mean) / deviation**2)[:, :3], rtol=1e-3):
         raise WrongAnswer("You divided by the variance. The deviation is its square root.")
     if np.allclose(a, (train - train.mean()) / train.std(), rtol=1e-3):
         raise WrongAnswer("One mean for all columns. Each column needs its own: mind the axis.")
-    if not np.allclose(a[:, :3].mean(axis=0), 0, atol=1e-3) or not np.allclose(
-        a[:, :3].std(axis=0), 1, rtol=0.01
-    ):
+    if not np.allclose(a[:, :3].mean(axis=0), 0, atol=1e-3) or not np.allclose(a[:, :3].std(axis=0), 1, rtol=0.01):
         every = np.concatenate([train, test])
         if np.allclose(
             a[:, :3],
             ((train - every.mean(axis=0)) / every.std(axis=0).clip(1e-9))[:, :3],
             rtol=1e-3,
         ):
-            raise WrongAnswer(
-                "Mean and deviation come from train and test together. That is the leak."
-            )
+            raise WrongAnswer("Mean and deviation come from train and test together. That is the leak.")
         raise WrongAnswer("The columns of train do not have mean 0 and deviation 1.")
     if np.allclose(b[:, :3].mean(axis=0), 0, atol=1e-3):
-        raise WrongAnswer(
-            "test was scaled by itself: the same raw value means two things in the two parts."
-        )
+        raise WrongAnswer("test was scaled by itself: the same raw value means two things in the two parts.")
     if not np.allclose(b[:, :3], ((test - mean) / deviation)[:, :3], rtol=0.02, atol=1e-3):
-        raise WrongAnswer(
-            "train is right. test must be scaled with the same two numbers for each column."
-        )
+        raise WrongAnswer("train is right. test must be scaled with the same two numbers for each column.")
     return "What was learned came from train alone."
 
 
@@ -266,9 +242,7 @@ def _check_raw_input(with_raw_input: Callable[..., keras.Model]) -> str:
     generator = np.random.default_rng(0)
     mean, deviation = np.array([40.0, 0.5, -3.0]), np.array([12.0, 0.1, 2.0])
     raw = generator.normal(mean, deviation, (20, 3)).astype("float32")
-    core = keras.Sequential(
-        [keras.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(1)]
-    )
+    core = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(1)])
     right = core.predict((raw - mean) / deviation, verbose=0)
     model = with_raw_input(core, mean, deviation)
     if not isinstance(model, keras.Model):
@@ -280,15 +254,9 @@ def _check_raw_input(with_raw_input: Callable[..., keras.Model]) -> str:
         raise WrongAnswer(f"It gives the shape {found.shape}. core must come last.")
     if not np.allclose(found, right, atol=1e-3):
         if np.allclose(found, core.predict(raw, verbose=0), atol=1e-3):
-            raise WrongAnswer(
-                "The raw numbers reach core as they are: is the layer adapted, or given its state?"
-            )
-        if np.allclose(
-            found, core.predict((raw - mean) / np.sqrt(deviation), verbose=0), atol=1e-3
-        ):
-            raise WrongAnswer(
-                "Each column is divided by the wrong number. Normalization asks for a variance."
-            )
+            raise WrongAnswer("The raw numbers reach core as they are: is the layer adapted, or given its state?")
+        if np.allclose(found, core.predict((raw - mean) / np.sqrt(deviation), verbose=0), atol=1e-3):
+            raise WrongAnswer("Each column is divided by the wrong number. Normalization asks for a variance.")
         raise WrongAnswer("It does not give what core gives for the standardized table.")
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "raw.keras")

@@ -28,9 +28,7 @@ def _check_parameters(answer: int) -> str:
     if answer in said:
         raise WrongAnswer(said[answer])
     if answer != _solve_parameters():
-        raise WrongAnswer(
-            f"{answer} is not it. Count inputs * outputs + outputs for each of the four Dense layers."
-        )
+        raise WrongAnswer(f"{answer} is not it. Count inputs * outputs + outputs for each of the four Dense layers.")
     return "60 + 110 for the deep branch, 60 for the wide one, 31 at the end."
 
 
@@ -64,13 +62,9 @@ def _check_residual(residual_block: Callable) -> str:
         if y is None:
             raise WrongAnswer("The function returns nothing: is a return missing?")
         if not isinstance(y, keras.KerasTensor):
-            raise WrongAnswer(
-                f"It returns {type(y).__name__}, not a tensor. Layers must be called on x."
-            )
+            raise WrongAnswer(f"It returns {type(y).__name__}, not a tensor. Layers must be called on x.")
         if y.shape[-1] == width + 32 or y.shape[-1] == 2 * width and y.shape[-1] != width:
-            raise WrongAnswer(
-                f"From a width of {width} it makes {y.shape[-1]}: the two are side by side, not added."
-            )
+            raise WrongAnswer(f"From a width of {width} it makes {y.shape[-1]}: the two are side by side, not added.")
         if y.shape != x.shape:
             raise WrongAnswer(f"The shape changes from {x.shape} to {y.shape}.")
         model = keras.Model(x, y)
@@ -78,9 +72,7 @@ def _check_residual(residual_block: Callable) -> str:
         if len(dense) != 2:
             raise WrongAnswer(f"Two Dense layers are asked for. There are {len(dense)}.")
         if dense[0].units == 32 and dense[1].units == 1 and width != 1:
-            raise WrongAnswer(
-                "The last layer has one unit, and that one number is added to all of x."
-            )
+            raise WrongAnswer("The last layer has one unit, and that one number is added to all of x.")
         if dense[0].units != 32 or dense[1].units != width:
             raise WrongAnswer(
                 f"For a width of {width} the layers should have 32 and {width} units, not "
@@ -96,16 +88,12 @@ def _check_residual(residual_block: Callable) -> str:
         if np.allclose(got, 0):
             raise WrongAnswer("With all weights zero it gives zero: x itself is not in the sum.")
         if not np.allclose(got, given):
-            raise WrongAnswer(
-                "With all weights zero it should give x back. Is something applied after the sum?"
-            )
+            raise WrongAnswer("With all weights zero it should give x back. Is something applied after the sum?")
         # an activation of f would keep it from being subtracted
         last = dense[1].get_weights()
         dense[1].set_weights([last[0], np.full_like(last[1], -1)])
         if not np.allclose(np.asarray(model(given)), given - 1, atol=1e-5):
-            raise WrongAnswer(
-                "f must be able to subtract as well as to add. Leave the activation off its last layer."
-            )
+            raise WrongAnswer("f must be able to subtract as well as to add. Leave the activation off its last layer.")
     return "With f = 0 it lets x through, at any width."
 
 
@@ -169,9 +157,7 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
         "is_even_loss": -np.log(np.where(labels["is_even"] == 1, p_even, 1 - p_even)).mean(),
     }
     if not np.isclose(found["is_even_loss"], right["is_even_loss"], rtol=1e-3):
-        raise WrongAnswer(
-            "is_even is one number between 0 and 1. Its loss is not that of a choice among classes."
-        )
+        raise WrongAnswer("is_even is one number between 0 and 1. Its loss is not that of a choice among classes.")
     if not np.isclose(found["digit_loss"], right["digit_loss"], rtol=1e-3):
         raise WrongAnswer("digit has ten classes, and its labels are indices. Which loss is that?")
     total, a, b = found["loss"], right["digit_loss"], right["is_even_loss"]
@@ -180,13 +166,9 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
     if np.isclose(total, a / 2 + b, rtol=1e-3):
         raise WrongAnswer("The weights are the wrong way round: digit counts half here.")
     weights = model._compile_loss._user_loss_weights
-    pair = (
-        [weights[name] for name in ("digit", "is_even")] if isinstance(weights, dict) else weights
-    )
+    pair = [weights[name] for name in ("digit", "is_even")] if isinstance(weights, dict) else weights
     if not np.isclose(pair[0], 2 * pair[1]):
-        raise WrongAnswer(
-            f"The weights are {pair[0]} and {pair[1]}. The second should be half the first."
-        )
+        raise WrongAnswer(f"The weights are {pair[0]} and {pair[1]}. The second should be half the first.")
     missing = [name for name in ("digit", "is_even") if f"{name}_accuracy" not in found]
     if missing:
         raise WrongAnswer(f"No accuracy is reported for {' and '.join(missing)}.")
@@ -226,9 +208,7 @@ def _with_head(main_first: bool) -> keras.Model:
     image = keras.Input((8, 8, 1), name="image")
     x = layers.Dense(4, activation="relu", name="early")(layers.Flatten()(image))
     aux = layers.Dense(3, activation="softmax", name="aux_output")(x)
-    main = layers.Dense(3, activation="softmax", name="main_output")(
-        layers.Dense(5, name="late")(x)
-    )
+    main = layers.Dense(3, activation="softmax", name="main_output")(layers.Dense(5, name="late")(x))
     return keras.Model(image, [main, aux] if main_first else [aux, main])
 
 
@@ -248,9 +228,7 @@ def _check_cut(without_head: Callable[[keras.Model], keras.Model]) -> str:
             raise WrongAnswer(f"It gives a list of length {len(answer)}, not one tensor.")
         names = [layer.name for layer in cut.layers]
         if "main_output" not in names and "aux_output" in names:
-            raise WrongAnswer(
-                "It gives the auxiliary output where that is named first. Find the main one by its name."
-            )
+            raise WrongAnswer("It gives the auxiliary output where that is named first. Find the main one by its name.")
         if "main_output" not in names:
             raise WrongAnswer("It does not end in main_output.")
         if cut.get_layer("main_output") is not model.get_layer("main_output"):
@@ -258,9 +236,7 @@ def _check_cut(without_head: Callable[[keras.Model], keras.Model]) -> str:
         if "aux_output" in names:
             raise WrongAnswer("The auxiliary head is still in it.")
         if caught:
-            raise WrongAnswer(
-                "It warns when it gets an array: model.inputs is a list, and then a list is expected."
-            )
+            raise WrongAnswer("It warns when it gets an array: model.inputs is a list, and then a list is expected.")
         expected = model(images)[0 if main_first else 1]
         if not np.allclose(answer, expected, atol=1e-6):
             raise WrongAnswer("It does not give what main_output of the whole model gives.")
@@ -293,16 +269,12 @@ def _check_same(same_class: Callable[[], keras.Model]) -> str:
     keras.utils.set_random_seed(0)
     model = same_class()
     if not isinstance(model, keras.Model):
-        raise WrongAnswer(
-            f"It returns {type(model).__name__}: build a keras.Model from the two inputs."
-        )
+        raise WrongAnswer(f"It returns {type(model).__name__}: build a keras.Model from the two inputs.")
     names = [tensor.name for tensor in model.inputs]
     if sorted(names) != ["left", "right"]:
         raise WrongAnswer(f"The inputs are {names}, not left and right.")
     if model.output_shape != (None, 1):
-        raise WrongAnswer(
-            f"The output has shape {model.output_shape}. One number for each pair makes (None, 1)."
-        )
+        raise WrongAnswer(f"The output has shape {model.output_shape}. One number for each pair makes (None, 1).")
     generator = np.random.default_rng(0)
     a, b = generator.random((2, 6, 28, 28), np.float32)
     # biases that are not zero, to tell a difference from another sum
@@ -313,11 +285,7 @@ def _check_same(same_class: Callable[[], keras.Model]) -> str:
         raise WrongAnswer("It gives numbers outside 0 to 1. Which activation makes a probability?")
     if len(model.trainable_weights) != 4:
         doubled = len(model.trainable_weights) == 6
-        reason = (
-            " Two encoders share nothing: make the layer once, and call it twice."
-            if doubled
-            else ""
-        )
+        reason = " Two encoders share nothing: make the layer once, and call it twice." if doubled else ""
         raise WrongAnswer(
             f"One encoder and one output make 4 arrays of weights. There are {len(model.trainable_weights)}.{reason}"
         )

@@ -68,9 +68,7 @@ what_keras_sees = Exercise(
 def _layer(make: Callable[[], layers.Layer]) -> layers.Layer:
     layer = make()
     if isinstance(layer, type):
-        raise WrongAnswer(
-            "The function returns the class. Return a layer: are the brackets missing?"
-        )
+        raise WrongAnswer("The function returns the class. Return a layer: are the brackets missing?")
     if not isinstance(layer, layers.Layer):
         raise WrongAnswer(f"The function must return a layer. It returns {type(layer).__name__}.")
     return layer
@@ -91,9 +89,7 @@ def _check_scale(make: Callable[[], layers.Layer]) -> str:
         if shape == (3, 3):
             raise WrongAnswer("A matrix mixes the features. Here each has one number of its own.")
         if shape in ((4, 3), (4,)):
-            raise WrongAnswer(
-                f"The weight has shape {shape}: it depends on how many examples came first."
-            )
+            raise WrongAnswer(f"The weight has shape {shape}: it depends on how many examples came first.")
         if shape in ((), (1,)):
             raise WrongAnswer("That is one number for all the features. Each has its own.")
         raise WrongAnswer(
@@ -128,9 +124,7 @@ def _solve_scale():
     def make_scale():
         class Scale(layers.Layer):
             def build(self, input_shape):
-                self.scale = self.add_weight(
-                    shape=(input_shape[-1],), initializer="ones", name="scale"
-                )
+                self.scale = self.add_weight(shape=(input_shape[-1],), initializer="ones", name="scale")
 
             def call(self, inputs):
                 return inputs * self.scale
@@ -185,16 +179,12 @@ def _check_largest(make: Callable[[], layers.Layer]) -> str:
             "After fit it still says 1. An attribute that you set again is no assignment to the variable."
         )
     if after == 2:
-        raise WrongAnswer(
-            "It saw 2 and -8 and remembers 2. The largest absolute value is asked for."
-        )
+        raise WrongAnswer("It saw 2 and -8 and remembers 2. The largest absolute value is asked for.")
     if after != 8:
         raise WrongAnswer(f"It saw 2 and -8 and remembers {after}.")
     model.fit(small, small, verbose=0)
     if layer.get_weights()[0] != 8:
-        raise WrongAnswer(
-            f"After 8 came 0.5, and now it says {layer.get_weights()[0]}: it forgets what it saw before."
-        )
+        raise WrongAnswer(f"After 8 came 0.5, and now it says {layer.get_weights()[0]}: it forgets what it saw before.")
     if not np.allclose(layer(large), large / 8):
         raise WrongAnswer("The output is not the input divided by the largest value.")
     return "Batch normalization keeps its statistics in the same way."
@@ -204,9 +194,7 @@ def _solve_largest():
     def make_largest():
         class Largest(layers.Layer):
             def build(self, input_shape):
-                self.largest = self.add_weight(
-                    shape=(), initializer="ones", trainable=False, name="largest"
-                )
+                self.largest = self.add_weight(shape=(), initializer="ones", trainable=False, name="largest")
 
             def call(self, inputs, training=False):
                 if training:
@@ -247,9 +235,7 @@ def _check_residual(make: Callable[[], type[keras.Model]]) -> str:
     right = (7 * 12 + 12) + 3 * (12 * 12 + 12) + (12 * 10 + 10)
     if model.count_params() != right:
         if not model.weights:
-            raise WrongAnswer(
-                "The model has no weights after the first call. Make the layers in __init__."
-            )
+            raise WrongAnswer("The model has no weights after the first call. Make the layers in __init__.")
         if model.count_params() == right - 2 * (12 * 12 + 12):
             raise WrongAnswer(
                 f"{model.count_params()} parameters: the three blocks share one Dense layer. Make one for each."
@@ -263,9 +249,7 @@ def _check_residual(make: Callable[[], type[keras.Model]]) -> str:
             "The outputs are not those of x + relu(Dense(x)). Is the input of each block added to what it gives?"
         )
     if not model._call_has_training_arg:
-        raise WrongAnswer(
-            "fit cannot tell this model that it trains: its call does not name the argument."
-        )
+        raise WrongAnswer("fit cannot tell this model that it trains: its call does not name the argument.")
     if np.allclose(model(x, training=True), outputs):
         raise WrongAnswer("With training=True nothing is dropped.")
     try:
@@ -279,17 +263,12 @@ def _check_residual(make: Callable[[], type[keras.Model]]) -> str:
         ) from error
     if not np.array_equal(loaded(x), outputs):
         raise WrongAnswer("The loaded model gives other outputs than the saved one.")
-    share = [
-        np.mean(np.asarray(_drop(m)(np.ones((64, 64)), training=True)) == 0)
-        for m in (model, loaded)
-    ]
+    share = [np.mean(np.asarray(_drop(m)(np.ones((64, 64)), training=True)) == 0) for m in (model, loaded)]
     if abs(share[0] - 0.5) > 0.1:
         raise WrongAnswer(f"With rate 0.5 the dropout removes a share of {share[0]:.2f}.")
     if abs(share[1] - 0.5) > 0.1:
         raise WrongAnswer("The loaded model has another dropout rate.")
-    return (
-        "Without get_config the same file would have come back with other arguments, or not at all."
-    )
+    return "Without get_config the same file would have come back with other arguments, or not at all."
 
 
 def _follows(model, x, outputs):

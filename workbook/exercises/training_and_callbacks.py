@@ -31,9 +31,7 @@ def _check_shape(answer: tuple[int, ...]) -> str:
     if channels in (1, 3) and height == 8:
         raise WrongAnswer("The size is right. The channels are as many as the filters.")
     if channels != 32:
-        raise WrongAnswer(
-            "The last number is wrong. How many channels has the output of the convolution?"
-        )
+        raise WrongAnswer("The last number is wrong. How many channels has the output of the convolution?")
     said = {
         25: "That is the shape after the convolution. The pooling comes after it.",
         23: "The stride of a pooling is not 1 by default.",
@@ -79,19 +77,13 @@ def _check_patience(answer: tuple[int, int]) -> str:
     except (TypeError, ValueError):
         raise WrongAnswer("Two numbers: epochs run, and the epoch of the weights.") from None
     if ran == 10:
-        raise WrongAnswer(
-            "It does not get that far. Which epochs after the fourth are better than the fourth?"
-        )
+        raise WrongAnswer("It does not get that far. Which epochs after the fourth are better than the fourth?")
     if ran == 8:
-        raise WrongAnswer(
-            "The eighth would be better, but it is never run. A tie is no improvement."
-        )
+        raise WrongAnswer("The eighth would be better, but it is never run. A tie is no improvement.")
     if ran in (5, 6):
         raise WrongAnswer("Too early. An improvement starts the count anew, and patience is 3.")
     if ran != 7:
-        raise WrongAnswer(
-            "Go through the list and write beside each epoch how many have passed since the best."
-        )
+        raise WrongAnswer("Go through the list and write beside each epoch how many have passed since the best.")
     if kept == 7:
         raise WrongAnswer("Seven are run. But restore_best_weights=True does not leave the last.")
     if kept == 6:
@@ -135,27 +127,19 @@ def _check_warm_up(schedule: Callable[[int], float]) -> str:
         if rate is None:
             raise WrongAnswer(f"For epoch {epoch} it returns None. Is a return missing?")
         if isinstance(rate, (int, np.integer)):
-            raise WrongAnswer(
-                f"For epoch {epoch} it returns the integer {rate}. Keras wants a float."
-            )
+            raise WrongAnswer(f"For epoch {epoch} it returns the integer {rate}. Keras wants a float.")
     if rates[0] == 0:
-        raise WrongAnswer(
-            "In the first epoch the rate is 0, so it learns nothing. Epochs count from 0."
-        )
+        raise WrongAnswer("In the first epoch the rate is 0, so it learns nothing. Epochs count from 0.")
     right = _solve_warm_up()
     if not np.isclose(rates[0], 0.002):
         raise WrongAnswer(f"Epoch 0, the first one, has {rates[0]:.4g}. It should have 0.002.")
     if not np.isclose(rates[4], 0.01):
-        raise WrongAnswer(
-            f"Epoch 4, the fifth one, has {rates[4]:.4g}. There the climb ends, at 0.01."
-        )
+        raise WrongAnswer(f"Epoch 4, the fifth one, has {rates[4]:.4g}. There the climb ends, at 0.01.")
     if np.isclose(rates[5], 0.01):
         raise WrongAnswer("Epoch 5 still has 0.01. It should have 0.9 times that.")
     for epoch, rate in enumerate(rates):
         if not np.isclose(rate, right(epoch)):
-            raise WrongAnswer(
-                f"Epoch {epoch} has {rate:.4g}, and the epoch before it {rates[epoch - 1]:.4g}."
-            )
+            raise WrongAnswer(f"Epoch {epoch} has {rate:.4g}, and the epoch before it {rates[epoch - 1]:.4g}.")
     return "A network with batch normalization, or a large batch, is grateful for such a start."
 
 
@@ -264,9 +248,7 @@ def _epochs_run(callback: keras.callbacks.Callback, logs: list[dict]) -> int:
 def _check_stop_on_gap(make: Callable[[float], keras.callbacks.Callback]) -> str:
     callback = make(2.0)
     if not isinstance(callback, keras.callbacks.Callback):
-        raise WrongAnswer(
-            f"The function must return the callback. It returns {type(callback).__name__}."
-        )
+        raise WrongAnswer(f"The function must return the callback. It returns {type(callback).__name__}.")
     losses, val_losses = [1.0, 0.8, 0.5, 0.3, 0.2], [1.1, 1.0, 0.9, 0.9, 0.9]
     gap = [{"loss": a, "val_loss": b} for a, b in zip(losses, val_losses)]
     ran = _epochs_run(callback, gap)
@@ -277,8 +259,7 @@ def _check_stop_on_gap(make: Callable[[float], keras.callbacks.Callback]) -> str
         )
     if ran == 1:
         raise WrongAnswer(
-            "It stops after the first epoch, where the losses are 1.0 and 1.1. Which one is to be "
-            "larger?"
+            "It stops after the first epoch, where the losses are 1.0 and 1.1. Which one is to be larger?"
         )
     if ran != 4:
         raise WrongAnswer(

@@ -1,0 +1,100 @@
+"""Wrong answers that people give on page 04, and a word of what they are told."""
+
+import keras
+from keras import layers
+
+from workbook.exercises import functional as page
+
+INDICES, BINARY = "sparse_categorical_crossentropy", "binary_crossentropy"
+LOSSES = {"digit": INDICES, "is_even": BINARY}
+WEIGHTS = {"digit": 1.0, "is_even": 0.5}
+METRICS = {"digit": ["accuracy"], "is_even": ["accuracy"]}
+
+
+def block(combine, first=32, second=None, activation=None, relu="relu"):
+    def residual_block(x):
+        f = layers.Dense(first, activation=relu)(x)
+        f = layers.Dense(second or x.shape[-1], activation=activation)(f)
+        return combine(x, f)
+
+    return residual_block
+
+
+def add(x, f):
+    return layers.Add()([x, f])
+
+
+def compiling(loss=LOSSES, loss_weights=WEIGHTS, metrics=METRICS):
+    def compile_two(model):
+        model.compile(optimizer="adam", loss=loss, loss_weights=loss_weights, metrics=metrics)
+        return model
+
+    return compile_two
+
+
+def copied(model):
+    copy = keras.models.clone_model(model)
+    return keras.Model(copy.inputs[0], copy.get_layer("main_output").output)
+
+
+def comparing(join, encoders=1, activation="sigmoid", flat=True, names=("left", "right"), units=1):
+    def same_class():
+        left, right = (keras.Input((28, 28), name=name) for name in names)
+        first = layers.Dense(16, activation="relu")
+        second = first if encoders == 1 else layers.Dense(16, activation="relu")
+        a, b = (layers.Flatten()(x) if flat else x for x in (left, right))
+        joined = join(first(a), second(b))
+        return keras.Model([left, right], layers.Dense(units, activation=activation)(joined))
+
+    return same_class
+
+
+def distance(a, b):
+    return keras.ops.abs(a - b)
+
+
+WRONG = [
+    (page.parameter_count, 271, "4 and 3"),
+    (page.parameter_count, 220, "bias"),
+    (page.parameter_count, 230, "after them"),
+    (page.parameter_count, 251, "side by side"),
+    (page.parameter_count, 151, "two hidden layers"),
+    (page.parameter_count, 260, "last unit"),
+    (page.parameter_count, 99, "inputs * outputs"),
+    (page.residual_block, lambda x: None, "return"),
+    (page.residual_block, lambda x: layers.Add(), "called on x"),
+    (page.residual_block, block(lambda x, f: layers.Concatenate()([x, f])), "side by side"),
+    (page.residual_block, block(lambda x, f: f), "x itself"),
+    (page.residual_block, block(add, second=1), "one number"),
+    (page.residual_block, block(add, second=12), "incompatible shapes"),
+    (page.residual_block, block(add, activation="relu"), "subtract"),
+    (page.residual_block, block(add, relu=None), "no relu"),
+    (page.residual_block, block(lambda x, f: layers.ReLU()(layers.Add()([x, f]))), "after the sum"),
+    (page.residual_block, lambda x: layers.Add()([x, layers.Dense(x.shape[-1])(x)]), "Two Dense"),
+    (page.compile_two, compiling(loss=INDICES), "1 losses and 2 weights"),
+    (page.compile_two, compiling(loss=[INDICES, INDICES]), "does not fit its labels"),
+    (page.compile_two, compiling(loss=[BINARY, INDICES]), "does not fit its labels"),
+    (page.compile_two, compiling(loss={"digit": INDICES, "is_even": "mse"}), "is_even is one number"),
+    (page.compile_two, compiling(loss_weights=None), "count alike"),
+    (page.compile_two, compiling(loss_weights=[0.5, 1.0]), "wrong way round"),
+    (page.compile_two, compiling(loss_weights=[0.7, 0.3]), "0.7 and 0.3"),
+    (page.compile_two, compiling(metrics=["accuracy"]), "arity"),
+    (page.compile_two, compiling(metrics={"digit": ["accuracy"]}), "reported for is_even"),
+    (page.compile_two, lambda model: model.compile(loss=LOSSES), "return it"),
+    (page.without_head, lambda model: model, "as it was"),
+    (page.without_head, lambda model: model.outputs[0], "not a model"),
+    (page.without_head, lambda model: keras.Model(model.inputs[0], model.outputs[0]), "by its name"),
+    (page.without_head, lambda model: keras.Model(model.inputs[0], model.outputs), "a list of length"),
+    (page.without_head, lambda model: keras.Model(model.inputs, model.get_layer("main_output").output), "model.inputs is a list"),
+    (page.without_head, copied, "weights of their own"),
+    (page.without_head, lambda model: keras.Model(model.inputs[0], model.get_layer("late").output), "does not end"),
+    (page.same_class, comparing(distance, encoders=2), "share nothing"),
+    (page.same_class, comparing(lambda a, b: layers.Concatenate()([a, b])), "another answer"),
+    (page.same_class, comparing(lambda a, b: a - b), "another answer"),
+    (page.same_class, comparing(lambda a, b: a + b), "differ by zero"),
+    (page.same_class, comparing(distance, activation=None), "outside 0 to 1"),
+    (page.same_class, comparing(distance, flat=False), "(None, 1)"),
+    (page.same_class, comparing(distance, names=("a", "b")), "left and right"),
+    (page.same_class, comparing(distance, units=2), "(None, 1)"),
+    (page.same_class, lambda: None, "keras.Model"),
+]  # fmt: skip

@@ -1,0 +1,75 @@
+"""Wrong answers that people give on page 03, and a word of what they are told."""
+
+import keras
+
+from workbook.exercises import training_and_callbacks as page
+
+
+def checkpoint(**kwargs):
+    def keep_the_best(path):
+        return keras.callbacks.ModelCheckpoint(path, **kwargs)
+
+    return keep_the_best
+
+
+def gap(decide):
+    def stop_on_gap(ratio):
+        class StopOnGap(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch, logs=None):
+                if decide(logs, ratio):
+                    self.model.stop_training = True
+
+        return StopOnGap()
+
+    return stop_on_gap
+
+
+def stops_itself(ratio):
+    class StopOnGap(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            if logs.get("val_loss", 0) > ratio * logs["loss"]:
+                self.stop_training = True
+
+    return StopOnGap()
+
+
+def without_return(ratio):
+    class StopOnGap(keras.callbacks.Callback):
+        pass
+
+
+BEST = {"save_best_only": True, "save_weights_only": True}
+
+WRONG = [
+    (page.shape_after_pooling, (25, 25, 32), "after the convolution"),
+    (page.shape_after_pooling, (9, 9, 32), "border"),
+    (page.shape_after_pooling, (16, 16, 32), "stride 2"),
+    (page.shape_after_pooling, (23, 23, 32), "not 1 by default"),
+    (page.shape_after_pooling, (8, 8, 1), "as many as the filters"),
+    (page.shape_after_pooling, (None, 8, 8, 32), "batch out"),
+    (page.shape_after_pooling, 8, "three numbers"),
+    (page.patience, (10, 10), "that far"),
+    (page.patience, (8, 8), "never run"),
+    (page.patience, (5, 2), "anew"),
+    (page.patience, (7, 7), "does not leave the last"),
+    (page.patience, (7, 6), "reached it first"),
+    (page.patience, 7, "Two numbers"),
+    (page.warm_up_schedule, lambda e: 0.002 * e if e < 5 else 0.01 * 0.9 ** (e - 5), "count from 0"),
+    (page.warm_up_schedule, lambda e: 0.002 * (e + 1) if e < 5 else 0.01 * 0.9 ** (e - 5), "still has 0.01"),
+    (page.warm_up_schedule, lambda e: 0.002 * (e + 1) if e < 5 else 0.01 * 0.9**e, "Epoch 5 has"),
+    (page.warm_up_schedule, lambda e: 0.002 * (e + 1) if e < 5 else None, "None"),
+    (page.warm_up_schedule, lambda e: 1, "integer"),
+    (page.keep_the_best, checkpoint(monitor="val_accuracy", save_weights_only=True), "keeps the last"),
+    (page.keep_the_best, checkpoint(**BEST), "its default"),
+    (page.keep_the_best, checkpoint(monitor="accuracy", **BEST), "prefix"),
+    (page.keep_the_best, checkpoint(monitor="val_accuracy", mode="min", **BEST), "mode"),
+    (page.keep_the_best, checkpoint(monitor="val_accuracy", save_best_only=True), "whole model"),
+    (page.keep_the_best, lambda path: keras.callbacks.EarlyStopping(), "Which callback saves"),
+    (page.stop_on_gap, without_return, "must return"),
+    (page.stop_on_gap, stops_itself, "self.model"),
+    (page.stop_on_gap, gap(lambda logs, ratio: logs["loss"] * ratio > logs["val_loss"]), "larger"),
+    (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] > logs["loss"]), "larger"),
+    (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] - logs["loss"] > 0.3), "quotient"),
+    (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] > 2 * logs["loss"]), "does it use"),
+    (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] > ratio * logs["loss"]), "no val_loss in logs"),
+]  # fmt: skip
