@@ -239,10 +239,13 @@ def test_page_is_small_links_on_and_stands_in_the_readme(page):
     assert f"(notebooks/{page.text.name})" in readme and f"(notebooks/{page.notebook.name})" in readme
 
 
+FENCED = re.compile(r"^ *(`{3,})[^`\n]*\n.*?^ *\1 *$", re.DOTALL | re.MULTILINE)
+
+
 def test_every_link_and_figure_is_there_and_every_figure_is_shown():
     shown = set()
     for path in [ROOT / "README.md", *(page.text for page in pages())]:
-        text = re.sub(r"^ *```.*?^ *```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+        text = FENCED.sub("", path.read_text(encoding="utf-8"))
         for bang, label, target in re.findall(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)", text):
             if "://" in target or target.startswith("#"):
                 continue
