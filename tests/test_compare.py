@@ -36,7 +36,7 @@ SAME = {
     ),
     "addresses": ("<Dense object at 0x7f70d2421990>", "<Dense object at 0x103fa2b0>"),
     "the folder of the packages": (
-        "/home/ada/.venv/lib/python3.11/site-packages/keras/a.py:12: UserWarning: x",
+        "/srv/ada/.venv/lib/python3.11/site-packages/keras/a.py:12: UserWarning: x",
         r"C:\work\venv\Lib\site-packages/keras/a.py:12: UserWarning: x",
     ),
     "the file of a cell": (
