@@ -17,7 +17,7 @@ lab: $(READY)
 	JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab
 
 test: $(READY)
-	$(BIN)/python -m pytest --nbval
+	$(BIN)/python -m pytest --nbval -n auto --dist loadfile
 
 render: $(READY)
 	$(BIN)/python -m workbook.render $(PAGES)

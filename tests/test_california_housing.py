@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from tests.test_datasets import ROOT, keras_home, offline, run_python  # noqa: F401
+from tests.python import run_python
 from text_recognizer.datasets import california_housing
 from text_recognizer.datasets.source import DatasetUnavailableError
+
+pytestmark = pytest.mark.usefixtures("offline")
 
 KERAS_NAMES = "longitude latitude housing_median_age total_rooms total_bedrooms population households median_income"
 
@@ -27,7 +28,7 @@ def fake_rows(rows=20_640, columns=8, dtype=np.float32):
 
 
 @pytest.fixture
-def served(monkeypatch, keras_home):  # noqa: F811
+def served(monkeypatch, keras_home):
     """What Keras returns, as a function to set it; it records the arguments of the calls."""
     import keras
 
@@ -145,7 +146,7 @@ def test_an_unknown_source_is_named_with_the_choices(monkeypatch):
 # The real data set, as far as no data is needed
 
 
-def test_without_a_network_the_reader_is_told_what_to_do(keras_home):  # noqa: F811
+def test_without_a_network_the_reader_is_told_what_to_do(keras_home):
     with pytest.raises(DatasetUnavailableError) as caught:
         california_housing.load_data()
     message = str(caught.value)
@@ -156,7 +157,7 @@ def test_without_a_network_the_reader_is_told_what_to_do(keras_home):  # noqa: F
     assert "WORKBOOK_DATA=sample" in message and "Delete" not in message
 
 
-def test_a_damaged_file_counts_as_missing(keras_home):  # noqa: F811
+def test_a_damaged_file_counts_as_missing(keras_home):
     """Keras checks it by its hash, and removes it when the new download fails."""
     path = keras_home / "datasets" / "california_housing.npz"
     path.parent.mkdir()
@@ -175,7 +176,7 @@ def test_a_damaged_file_counts_as_missing(keras_home):  # noqa: F811
     ],
     ids=["rows", "columns", "dtype", "nan"],
 )  # fmt: skip
-def test_a_file_that_holds_something_else_is_reported(served, keras_home, wrong, what):  # noqa: F811
+def test_a_file_that_holds_something_else_is_reported(served, keras_home, wrong, what):
     path = keras_home / "datasets" / "california_housing.npz"
     path.parent.mkdir()
     path.touch()
@@ -195,28 +196,14 @@ def test_the_arguments_reach_keras(served):
 # The real data, where it exists
 
 
-@pytest.fixture(scope="module")
-def real_file():
-    homes = [ROOT.parent / "shared" / "keras"]
-    if "KERAS_HOME" in os.environ:
-        homes.append(Path(os.environ["KERAS_HOME"]))
-    for home in homes:
-        file = home / "datasets" / "california_housing.npz"
-        if file.is_file():
-            return file
-    pytest.skip(f"no California housing in {' or '.join(map(str, homes))}")
-
-
-def test_the_real_data(real_file, tmp_path):
-    (tmp_path / "datasets").mkdir()
-    (tmp_path / "datasets" / real_file.name).symlink_to(real_file)
+def test_the_real_data(real_home):
     printed = run_python(
         "import json, numpy as np\n"
         "from text_recognizer.datasets import california_housing\n"
         "for x, y in california_housing.load_data():\n"
         "    low = dict(zip(california_housing.feature_names(), x.min(axis=0).tolist()))\n"
         "    print(json.dumps([x.shape, str(x.dtype), y.shape, float(y.min()), float(y.max()), low]))",
-        KERAS_HOME=str(tmp_path),
+        KERAS_HOME=str(real_home("california_housing.npz")),
         WORKBOOK_DATA="full",
     )
     train, test = map(json.loads, printed.splitlines())

@@ -4,51 +4,16 @@ import gzip
 import hashlib
 import json
 import os
-import socket
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.python import run_python
 from text_recognizer.datasets import digits, fashion_mnist, keras_files, mnist
 from text_recognizer.datasets.source import DatasetUnavailableError, source
 
-ROOT = Path(__file__).resolve().parents[1]
-
-
-@pytest.fixture(autouse=True)
-def offline(monkeypatch):
-    """Start every test on the default source, and let none reach the network."""
-
-    def refuse(*args, **kwargs):
-        raise socket.gaierror("no network in tests")
-
-    monkeypatch.delenv("WORKBOOK_DATA", raising=False)
-    monkeypatch.setattr(socket, "create_connection", refuse)
-    monkeypatch.setattr(socket, "getaddrinfo", refuse)
-
-
-@pytest.fixture
-def keras_home(monkeypatch, tmp_path):
-    """An empty Keras home, on `full`. Keras reads KERAS_HOME once, when it is imported."""
-    from keras.src.backend import config
-
-    monkeypatch.setenv("WORKBOOK_DATA", "full")
-    monkeypatch.setattr(config, "_KERAS_DIR", str(tmp_path))
-    return tmp_path
-
-
-def run_python(code, **env):
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        env=os.environ | {"PYTHONPATH": str(ROOT)} | env,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+pytestmark = pytest.mark.usefixtures("offline")
 
 
 # The sample
@@ -228,27 +193,13 @@ def test_the_reader_is_told_where_keras_looks_when_its_home_cannot_be_written_to
 # The real data, where it exists
 
 
-@pytest.fixture(scope="module")
-def real_fashion_mnist():
-    homes = [ROOT.parent / "shared" / "keras"]
-    if "KERAS_HOME" in os.environ:
-        homes.append(Path(os.environ["KERAS_HOME"]))
-    for home in homes:
-        folder = home / "datasets" / "fashion-mnist"
-        if len(list(folder.glob("*.gz"))) == 4:
-            return folder
-    pytest.skip(f"no Fashion-MNIST in {' or '.join(map(str, homes))}")
-
-
-def test_the_real_fashion_mnist(real_fashion_mnist, tmp_path):
-    (tmp_path / "datasets").mkdir()
-    (tmp_path / "datasets" / "fashion-mnist").symlink_to(real_fashion_mnist)
+def test_the_real_fashion_mnist(real_home):
     printed = run_python(
         "import json, numpy as np\n"
         "from text_recognizer.datasets import fashion_mnist\n"
         "for x, y in fashion_mnist.load_data():\n"
         "    print(json.dumps([x.shape, str(x.dtype), np.bincount(y).tolist(), int(x.max())]))",
-        KERAS_HOME=str(tmp_path),
+        KERAS_HOME=str(real_home("fashion-mnist")),
         WORKBOOK_DATA="full",
     )
     train, test = map(json.loads, printed.splitlines())

@@ -6,7 +6,6 @@ from the cache of Keras (`KERAS_HOME`), or from the network the first time.
 
 from __future__ import annotations
 
-import argparse
 import sys
 import time
 from collections.abc import Sequence
@@ -15,7 +14,7 @@ from importlib.metadata import version
 import nbformat
 
 from workbook.kernel import fix_environment
-from workbook.pages import Page, PageError, find_page, pages, printed
+from workbook.pages import Page, PageError, pages_asked_for, printed
 from workbook.render import execute
 
 
@@ -31,13 +30,7 @@ def results(page: Page) -> list[str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m workbook.full", description=__doc__.splitlines()[0])
-    parser.add_argument("pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named")
-    names = parser.parse_args(arguments).pages
-    try:
-        chosen = [find_page(name) for name in names] or pages()
-    except ValueError as error:
-        parser.error(str(error))
+    chosen = pages_asked_for("workbook.full", __doc__.splitlines()[0], arguments)
     fix_environment(WORKBOOK_DATA="full")
     failed = False
     for page in chosen:

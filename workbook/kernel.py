@@ -13,8 +13,8 @@ _FIXED = {
     # what is stored was computed on a CPU, and a GPU rounds differently
     "CUDA_VISIBLE_DEVICES": "-1",
 }
-# They would change how wide tables are, where figures go, what is imported, what warns, and
-# whether an assert is executed at all.
+# They would change how wide tables are, where figures go, what is imported, what warns, how long
+# a fit lasts, and whether an assert is executed at all.
 _UNSET = (
     "COLUMNS",
     "LINES",
@@ -23,6 +23,8 @@ _UNSET = (
     "PYTHONPATH",
     "PYTHONWARNINGS",
     "PYTHONOPTIMIZE",
+    "KERAS_MAX_EPOCHS",
+    "KERAS_MAX_STEPS_PER_EPOCH",
 )
 
 
@@ -30,7 +32,15 @@ def fix_environment(**extra: str) -> None:
     """Set the environment of this process, which the kernels that it starts inherit."""
     for name in _UNSET:
         os.environ.pop(name, None)
+    os.environ.update(_FIXED | extra)
     # not the reader's own settings of IPython, where figures may be SVG
-    profile = tempfile.mkdtemp(prefix="ipython_")
-    atexit.register(shutil.rmtree, profile, ignore_errors=True)
-    os.environ.update(_FIXED, IPYTHONDIR=profile, **extra)
+    os.environ["IPYTHONDIR"] = _empty_folder("ipython_")
+    if os.environ["WORKBOOK_DATA"] == "sample":
+        # nor those of Keras, whose floats may be of another size; the real data is found there
+        os.environ["KERAS_HOME"] = _empty_folder("keras_")
+
+
+def _empty_folder(prefix: str) -> str:
+    folder = tempfile.mkdtemp(prefix=prefix)
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder

@@ -12,10 +12,11 @@ its own, with the alt text and the file to write; those two are the author's, an
 
 from __future__ import annotations
 
+import argparse
 import base64
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -176,6 +177,17 @@ def find_page(name: str) -> Page:
     if len(found) != 1:
         raise ValueError(f"no page {name!r}; there are: {', '.join(p.name for p in pages())}")
     return found[0]
+
+
+def pages_asked_for(command: str, description: str, arguments: Sequence[str] | None) -> list[Page]:
+    """The pages that a command line names, all of them if it names none; exits where it names others."""
+    parser = argparse.ArgumentParser(prog=f"python -m {command}", description=description)
+    parser.add_argument("pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named")
+    names = parser.parse_args(arguments).pages
+    try:
+        return [find_page(name) for name in names] or pages()
+    except ValueError as error:
+        parser.error(str(error))
 
 
 def never_executed(cell: Mapping) -> bool:

@@ -7,7 +7,6 @@ stored one, within the tolerance of its cell, is left as it was: a second run ch
 
 from __future__ import annotations
 
-import argparse
 import subprocess
 import sys
 import time
@@ -25,8 +24,7 @@ from workbook.pages import (
     PageError,
     cell_name,
     expectations,
-    find_page,
-    pages,
+    pages_asked_for,
     tolerance_of,
     without_colours,
 )
@@ -135,13 +133,7 @@ def _keep_what_agrees(page: Page, notebook: nbformat.NotebookNode):
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m workbook.render", description=__doc__.splitlines()[0])
-    parser.add_argument("pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named")
-    names = parser.parse_args(arguments).pages
-    try:
-        chosen = [find_page(name) for name in names] or pages()
-    except ValueError as error:
-        parser.error(str(error))
+    chosen = pages_asked_for("workbook.render", __doc__.splitlines()[0], arguments)
     fix_environment()
     failed = False
     for page in chosen:

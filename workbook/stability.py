@@ -6,14 +6,13 @@ orders of collection. All of them must pass.
 
 from __future__ import annotations
 
-import argparse
 import os
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
 
-from workbook.pages import ROOT, find_page, pages
+from workbook.pages import ROOT, pages_asked_for
 
 CONDITIONS = {
     "as it is": {},
@@ -28,13 +27,7 @@ CONDITIONS = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m workbook.stability", description=__doc__.splitlines()[0])
-    parser.add_argument("pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named")
-    names = parser.parse_args(arguments).pages
-    try:
-        chosen = [find_page(name) for name in names] or pages()
-    except ValueError as error:
-        parser.error(str(error))
+    chosen = pages_asked_for("workbook.stability", __doc__.splitlines()[0], arguments)
     failed = False
     for name, environment in CONDITIONS.items():
         notebooks = [str(page.notebook) for page in chosen]
