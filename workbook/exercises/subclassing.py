@@ -196,7 +196,7 @@ def _solve_largest():
             def build(self, input_shape):
                 self.largest = self.add_weight(shape=(), initializer="ones", trainable=False, name="largest")
 
-            def call(self, inputs, training=False):
+            def call(self, inputs, training=None):
                 if training:
                     self.largest.assign(ops.maximum(self.largest, ops.max(ops.abs(inputs))))
                 return inputs / self.largest
