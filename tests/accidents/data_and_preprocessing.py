@@ -3,7 +3,7 @@
 from tests.accidents.accident import Accident
 
 ACCIDENTS = [
-    Accident("smaller batches", "dataset_from_directory(root, batch_size=64", "dataset_from_directory(root, batch_size=32", ("in dataset:",)),
+    Accident("smaller batches", "root, batch_size=64", "root, batch_size=32", ("in dataset:",)),
     Accident("another size of the images", "image_size=(200, 200), seed=0", "image_size=(180, 180), seed=0", ("in dataset:",)),
     Accident("pixels scaled twice", "plot_images(images.numpy() / 255,", "plot_images(images.numpy() / 255**2,", ("plot_images(images",)),
 ]  # fmt: skip
