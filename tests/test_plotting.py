@@ -7,11 +7,14 @@ import sys
 
 import matplotlib.colors
 import matplotlib.pyplot as plt
+import nbformat
 import numpy as np
 import pytest
+from nbclient import NotebookClient
 from PIL import Image
 
 from text_recognizer import plotting
+from workbook.pages import ROOT
 
 HISTORY = {
     "accuracy": [0.5, 0.7, 0.8],
@@ -57,6 +60,16 @@ def test_a_figure_has_one_style_and_leaves_no_trace(plot):
         assert dict(plt.rcParams) == settings
     np.testing.assert_array_equal(pixels(figure), before)
     assert plt.get_fignums() == []  # or a notebook would show it twice
+
+
+def test_in_a_notebook_a_figure_of_ones_own_follows_one_of_ours():
+    notebook = nbformat.v4.new_notebook()
+    notebook.cells = [
+        nbformat.v4.new_code_cell("from text_recognizer.plotting import plot_history\nplot_history({'loss': [2, 1]})"),
+        nbformat.v4.new_code_cell("import matplotlib.pyplot as plt\nplt.plot([1, 2]);"),
+    ]
+    NotebookClient(notebook, resources={"metadata": {"path": ROOT}}).execute()
+    assert [sum("image/png" in output.get("data", {}) for output in cell.outputs) for cell in notebook.cells] == [1, 1]
 
 
 def test_the_style_sheet_can_be_used_by_a_page():

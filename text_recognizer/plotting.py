@@ -35,7 +35,10 @@ def _styled(plot):
             figure = plot(*args, **kwargs)
             # Ticks are made when a figure is first drawn, in the style of that moment.
             figure.draw_without_rendering()
+            interactive = plt.isinteractive()
         plt.close(figure)
+        # A session's first figure loads the backend, which decides this; the context has undone it.
+        plt.interactive(interactive)
         return figure
 
     return styled
