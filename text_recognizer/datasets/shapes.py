@@ -1,0 +1,77 @@
+"""Coloured, patterned shapes on a cluttered ground: ten classes of images that need no network.
+
+Five shapes in two patterns each. A shape has a family of colours, the two patterns of a shape have
+the same one. So colour helps, as it does on photographs, and is not enough: the two patterns must
+be told apart too, wherever the shape lies, however large it is, and however noisy the image.
+"""
+
+import numpy as np
+
+SIZE = 64  # pixels, the height and width of an image
+
+_PATTERNS = {
+    "striped": lambda u, v: np.floor(4 * v) % 2 == 0,
+    "checked": lambda u, v: (np.floor(3 * u) + np.floor(3 * v)) % 2 == 0,
+}
+_SHAPES = {
+    "disc": lambda u, v: u * u + v * v <= 1,
+    "square": lambda u, v: np.maximum(abs(u), abs(v)) <= 0.85,
+    "triangle": lambda u, v: (v <= 0.75) & (2 * abs(u) <= v + 1.05),
+    "ring": lambda u, v: (u * u + v * v <= 1) & (u * u + v * v >= 0.3),
+    "cross": lambda u, v: (np.minimum(abs(u), abs(v)) <= 0.33) & (np.maximum(abs(u), abs(v)) <= 1),
+}
+_COLOURS = {
+    "disc": (200, 60, 60),
+    "square": (60, 180, 60),
+    "triangle": (60, 80, 200),
+    "ring": (200, 180, 50),
+    "cross": (170, 60, 190),
+}
+
+CLASSES = tuple(f"{pattern} {shape}" for shape in _SHAPES for pattern in _PATTERNS)
+"""The ten classes: "striped disc", "checked disc", "striped square", ..., "checked cross"."""
+
+
+def draw_shape(label, seed):
+    """Draw an image of a class. The same pixels on every machine: integers, or single IEEE 754 operations.
+
+    Args:
+        label: index of the class in `CLASSES`.
+        seed: an integer or a sequence of them; another one gives another image.
+
+    Returns:
+        `image, box`: uint8 of shape (64, 64, 3), RGB, and the smallest rectangle with all of the
+        shape in it, four integers: left, top, right, bottom, in pixels, the last two inside.
+    """
+    pattern, shape = CLASSES[label].split()
+    rng = np.random.default_rng(seed)
+    image = _ground(rng)
+
+    radius = rng.integers(15, 27)
+    x, y = rng.integers(radius, SIZE - radius, 2)
+    half = rng.uniform(-0.2, 0.2)  # tangent of half the angle: sine and cosine without either
+    cosine, sine = (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
+    down, right = (np.mgrid[:SIZE, :SIZE] - np.array([y, x])[:, None, None]) / radius
+    u, v = cosine * right - sine * down, sine * right + cosine * down
+
+    inside = _SHAPES[shape](u, v)
+    first = _PATTERNS[pattern](u, v)
+    image[inside & first] = np.array(_COLOURS[shape]) + rng.integers(-70, 71, 3)
+    image[inside & ~first] = rng.choice([25, 230]) + rng.integers(-25, 26, 3)  # nearly black, or nearly white
+    image += rng.integers(-24, 25, image.shape)  # noise
+
+    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1]))
+    return np.clip(image, 0, 255).astype(np.uint8), box
+
+
+def _ground(rng):
+    """Draw a greyish plane that is lighter on one side, with four small rectangles on it."""
+    down, right = np.mgrid[:SIZE, :SIZE][..., None] - SIZE // 2
+    slope = rng.integers(-40, 41, (2, 3))
+    image = rng.integers(40, 216) + rng.integers(-30, 31, 3) + (right * slope[0] + down * slope[1]) // 32
+    for _ in range(4):
+        x, y = rng.integers(0, SIZE, 2)
+        width, height = rng.integers(4, 16, 2)
+        image[y : y + height, x : x + width] = rng.integers(0, 256, 3)
+    return image

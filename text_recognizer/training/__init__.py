@@ -1,0 +1,1 @@
+"""Training: what it costs, and the loops that two pages share."""

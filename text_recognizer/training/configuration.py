@@ -1,0 +1,115 @@
+"""What a training run of the ResNet on Tiny ImageNet is made with: every constant, its meaning, its source."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from text_recognizer.datasets.tfrecord_shards import glob
+
+
+def _constant(default, unit, meaning):
+    return dataclasses.field(default=default, metadata={"unit": unit, "meaning": meaning})
+
+
+@dataclass(frozen=True)
+class Configuration:
+    """The constants of a training run. The defaults are those of the homework, for Tiny ImageNet.
+
+    Change some with `dataclasses.replace(configuration, epochs=10)`; `print(configuration)` shows
+    all, with unit and meaning.
+
+    All values are the homework's but two. `weight_decay` is that of K. He, X. Zhang, S. Ren, J. Sun,
+    "Deep Residual Learning for Image Recognition", CVPR 2016 (arXiv:1512.03385), section 3.4; the
+    homework has a `regularizer_scale` of 0.1 in its place, a thousand times as much. With that, the
+    penalty of the half-width network starts at 171 and its loss at ln(200) = 5.3, so that nothing
+    but smaller weights is learned. And `checkpoint_format` ended in .hdf5, which Keras refuses.
+
+    Raises:
+        ValueError: a constant makes no sense; the message names it.
+    """
+
+    classes: int = _constant(200, "classes", "the network tells apart")
+    filters: int = _constant(64, "channels", "of the network's first level; 32 is half width")
+    levels: tuple[int, ...] = _constant((4, 6, 3, 2), "blocks", "in each level of the network")
+    batch_size: int = _constant(128, "images", "in a step")
+    shuffle: int = _constant(5000, "images", "in the shuffle buffer")
+    epochs: int = _constant(72, "epochs", "in all")
+    momentum: float = _constant(0.9, "", "share of the last step in the next one")
+    weight_decay: float = _constant(1e-4, "", "c of the penalty c/2 * sum of squared weights")
+    initial_rate: float = _constant(0.01, "", "learning rate at the start")
+    rate_factor: float = _constant(0.1, "", "multiplies the rate ...")
+    rate_epochs: int = _constant(64, "epochs", "... each time these have passed")
+    staircase: bool = _constant(True, "", "all at once; False: bit by bit, in every step")
+    validation_fraction: float = _constant(0.2, "", "of the training images, set aside to validate with")
+    checkpoints_kept: int = _constant(5, "files", "the newest")
+    checkpoint_format: str = _constant("resnet_{epoch:02d}.weights.h5", "", "file name; the first epoch is 1")
+    shards: int = _constant(30, "files", "for the training images")
+    shard_format: str = _constant("shard_{shard:02d}.tfrecord", "", "file name; the first shard is 0")
+    seed: int = _constant(0, "", "of the weights, the order and the flips")
+
+    def __post_init__(self):
+        for name in (
+            *("classes", "filters", "batch_size", "shuffle", "epochs"),
+            *("rate_epochs", "checkpoints_kept", "shards"),
+        ):
+            self._require(_is_count(getattr(self, name)), name, "a whole number, 1 or more")
+        self._require(self.filters % 4 == 0, "filters", "a multiple of four: a bottleneck has a quarter of it inside")
+        levels = isinstance(self.levels, tuple) and self.levels and all(map(_is_count, self.levels))
+        self._require(levels, "levels", "a tuple of whole numbers, each 1 or more")
+        self._require(0 <= self.momentum < 1, "momentum", "at least 0 and below 1")
+        self._require(0 <= self.weight_decay < 1, "weight_decay", "at least 0 and below 1")
+        self._require(self.initial_rate > 0, "initial_rate", "more than 0")
+        self._require(0 < self.rate_factor <= 1, "rate_factor", "more than 0, at most 1")
+        self._require(0 < self.validation_fraction < 1, "validation_fraction", "more than 0 and less than 1")
+        ending = self.checkpoint_format.endswith(".weights.h5")
+        self._require(ending, "checkpoint_format", "a name that ends in .weights.h5, as Keras demands")
+        for name, number in (("checkpoint_format", "epoch"), ("shard_format", "shard")):
+            self._require(_tells_apart(getattr(self, name), number), name, f"a file name with {{{number}:02d}} in it")
+
+    @property
+    def shard_glob(self):
+        """The pattern that finds the shards, made from `shard_format`: "shard_*.tfrecord"."""
+        return glob(self.shard_format)
+
+    def __str__(self):
+        """The table of the constants: name, value, unit, meaning."""
+        rows = [
+            (field.name, str(getattr(self, field.name)), field.metadata["unit"], field.metadata["meaning"])
+            for field in dataclasses.fields(self)
+        ]
+        widths = [max(map(len, column)) for column in zip(*rows)]
+        return "\n".join("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)
+
+    def _require(self, condition, name, what):
+        if not condition:
+            raise ValueError(f"{name} is {getattr(self, name)!r}; give {what}")
+
+
+def _is_count(value):
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+
+
+def _tells_apart(file_format, number):
+    """Return whether the format gives another file name, in the same folder, for another number."""
+    try:
+        names = {file_format.format(**{number: value}) for value in (1, 2)}
+    except (LookupError, ValueError):  # another name in the braces, or none that can be a format
+        return False
+    return len(names) == 2 and not any("/" in name for name in names)
+
+
+TINY_IMAGENET = Configuration()
+"""The homework's own, for a machine with a GPU, or a few days."""
+
+SAMPLE = dataclasses.replace(
+    TINY_IMAGENET,
+    classes=10,
+    filters=16,
+    levels=(1, 1),
+    batch_size=16,
+    shuffle=600,
+    epochs=6,
+    initial_rate=0.1,
+    rate_epochs=5,
+    shards=4,
+)
+"""For the sample's 600 images, on a laptop's CPU."""
