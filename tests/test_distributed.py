@@ -1,0 +1,48 @@
+"""Training on two machines, which are two processes on this one."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+
+from tests import tiny_run
+from workbook.pages import ROOT
+
+
+def free_ports(count):
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [opened.getsockname()[1] for opened in sockets]
+    for opened in sockets:
+        opened.close()
+    return ports
+
+
+def start(home, folder, task=None):
+    """Start the command by hand for one epoch, alone or as one of two workers."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_HOME": str(home)}
+    environment = {name: value for name, value in environment.items() if name not in ("WORKBOOK_DATA", "TF_CONFIG")}
+    if task is not None:
+        index, ports = task
+        cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
+        environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
+    arguments = tiny_run.command(folder, "--epochs=1", "--loop")
+    command = [sys.executable, "-m", "text_recognizer.training.resnet", *arguments]
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def outputs(processes):
+    """Wait for the processes, all of them, and return what they print."""
+    done = [process.communicate() for process in processes]
+    assert all(process.returncode == 0 for process in processes), done
+    return [output for output, _ in done]
+
+
+def test_two_processes_end_at_the_weights_of_one(tmp_path):
+    """To rounding: batch normalization over two replicas adds up in another order."""
+    outputs([start(tmp_path, tmp_path / "one")])
+    ports = free_ports(2)
+    chief, worker = outputs([start(tmp_path, tmp_path / "two", (index, ports)) for index in range(2)])
+    checkpoint = "resnet_01.weights.h5"
+    assert tiny_run.largest_difference(tmp_path / "one" / checkpoint, tmp_path / "two" / checkpoint) < 1e-4
+    assert "epoch 1/1" in chief and worker == ""

@@ -1,0 +1,202 @@
+"""Images of every kind become the same ink on paper, and what is none is refused by name."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from text_recognizer.images import ImageError, center, read_ink
+
+SEVEN = np.zeros((20, 16), np.uint8)  # ink on paper
+SEVEN[4:6, 4:12] = 255
+SEVEN[6:16, 9:11] = 255
+SEVEN[6:16, 8] = 102  # the soft edge of a stroke
+
+ON_WHITE = 255 - SEVEN
+
+
+def rgb(*background_and_ink):
+    """The seven in two colours."""
+    background, ink = np.array(background_and_ink, float)
+    weight = SEVEN[..., None] / 255
+    return np.rint(background * (1 - weight) + ink * weight).astype(np.uint8)
+
+
+def transparent(grey):
+    """The seven in one grey, on nothing."""
+    return np.stack([np.full_like(SEVEN, grey)] * 3 + [SEVEN], axis=-1)
+
+
+ARRAYS = {
+    "white on black": SEVEN,
+    "black on white": ON_WHITE,
+    "bool": (None, ON_WHITE > 127),
+    "int8": (None, (SEVEN // 128).astype(np.int8)),
+    "int64": ON_WHITE.astype(np.int64),
+    "uint16": ON_WHITE.astype(np.uint16) * 257,
+    "uint16 up to 255": ON_WHITE.astype(np.uint16),
+    "float16 to 1": (ON_WHITE / 255).astype(np.float16),
+    "float32 to 1": (ON_WHITE / 255).astype(np.float32),
+    "float64 to 255": ON_WHITE.astype(np.float64),
+    "one channel": ON_WHITE[..., None],
+    "grey and alpha": transparent(0)[..., 2:],
+    "RGB": np.stack([ON_WHITE] * 3, axis=-1),
+    "RGBA": np.stack([ON_WHITE] * 3 + [np.full_like(SEVEN, 255)], axis=-1),
+    "black on nothing": transparent(0),
+    "white on nothing": transparent(255),
+    "red on blue": rgb((0, 0, 255), (255, 0, 0)),
+    "red on green of the same brightness": rgb((0, 130, 0), (255, 0, 0)),
+    "dark grey on light grey": rgb((200, 200, 200), (50, 50, 50)),
+    "a list": ON_WHITE.tolist(),
+    "a read-only array": np.frombuffer(ON_WHITE.tobytes(), np.uint8).reshape(ON_WHITE.shape),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_every_kind_of_array_gives_the_same_ink(kind):
+    image = ARRAYS[kind]
+    expected = SEVEN
+    if isinstance(image, tuple):  # two values only: no soft edge
+        image, expected = image[1], np.where(SEVEN > 127, 255, 0)
+    ink = read_ink(image)
+    assert ink.dtype == np.uint8 and ink.max() == 255
+    np.testing.assert_allclose(ink, expected, atol=1)
+
+
+@pytest.mark.parametrize(
+    "suffix, mode",
+    [("png", mode) for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16")] + [("tif", "CMYK"), ("tif", "F")],
+)
+def test_every_kind_of_file_gives_the_same_ink(suffix, mode, tmp_path):
+    sharp = np.where(SEVEN > 127, np.uint8(0), np.uint8(255))
+    if mode == "I;16":
+        image = Image.fromarray(sharp.astype(np.uint16) * 257)
+    else:
+        image = Image.fromarray(sharp).convert(mode)
+    assert image.mode == mode
+    image.save(path := tmp_path / f"seven.{suffix}")
+    np.testing.assert_array_equal(read_ink(path), 255 - sharp)
+    np.testing.assert_array_equal(read_ink(str(path)), 255 - sharp)
+    np.testing.assert_array_equal(read_ink(image), 255 - sharp)
+
+
+def test_a_transparent_png(tmp_path):
+    Image.fromarray(transparent(0)).save(tmp_path / "seven.png")
+    np.testing.assert_allclose(read_ink(tmp_path / "seven.png"), SEVEN, atol=1)
+
+
+def test_a_jpeg_and_its_orientation(tmp_path):
+    large = np.kron(ON_WHITE, np.ones((16, 16), np.uint8))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # as a camera held upright writes it: turn clockwise by 90 degrees to see it
+    Image.fromarray(np.rot90(large)).save(tmp_path / "seven.jpg", quality=90, exif=exif)
+    ink = read_ink(tmp_path / "seven.jpg")
+    assert ink.shape == large.shape
+    assert np.abs(ink.astype(int) - (255 - large)).mean() < 3
+
+
+@pytest.mark.parametrize("noise", [3, 10, 20])
+def test_the_grain_of_a_photograph_is_paper(noise):
+    rng = np.random.default_rng(0)
+    clean = 200 - np.kron(SEVEN, np.ones((8, 8))) * 0.6
+    ink = read_ink(np.clip(clean + rng.normal(0, noise, clean.shape), 0, 255))
+    assert ink[clean == 200].max() == 0
+    assert np.median(ink[clean < 100]) > 150
+    assert box(ink) == box(255 - clean)
+    with pytest.raises(ImageError, match="empty"):
+        read_ink(np.clip(200 + rng.normal(0, noise, clean.shape), 0, 255))
+
+
+def test_the_image_is_left_as_it_was():
+    image = ON_WHITE.copy()
+    read_ink(image)
+    np.testing.assert_array_equal(image, ON_WHITE)
+
+
+def with_one(value):
+    image = np.zeros((8, 8), np.float32)
+    image[4, 4] = value
+    return image
+
+
+@pytest.mark.parametrize(
+    "image, message",
+    [
+        (with_one(np.nan), "NaN or infinity"),
+        (with_one(np.inf), "NaN or infinity"),
+        (with_one(-0.5), "values from -0.5 to 0.0"),
+        (with_one(256), "values from 0.0 to 256.0: give values from 0 to 1 or from 0 to 255"),
+        (with_one(300).astype(np.int32), "values from 0 to 300"),
+        (np.zeros((8, 8), np.uint8), "empty"),
+        (np.full((8, 8, 3), 255, np.uint8), "empty"),
+        (np.zeros((8, 8, 4), np.uint8), "empty"),
+        (np.full((8, 8), 250, np.uint8) + with_one(5).astype(np.uint8), "empty"),  # a shade of white
+        (np.zeros((8,)), r"shape \(8,\)"),
+        (np.zeros((1, 28, 28)), r"shape \(1, 28, 28\).*one image at a time"),
+        (np.zeros((2, 28, 28, 1)), r"shape \(2, 28, 28, 1\)"),
+        (np.zeros((0, 0)), r"shape \(0, 0\): give 4 pixels"),
+        (np.zeros((3, 28)), r"shape \(3, 28\): give 4 pixels"),
+    ],
+)
+def test_arrays_are_refused_by_name(image, message):
+    with pytest.raises(ImageError, match=message):
+        read_ink(image)
+
+
+@pytest.mark.parametrize("image", [None, 7 + 1j, np.zeros((8, 8), complex), np.full((8, 8), "x"), [[1, "a"]]])
+def test_what_holds_no_numbers_is_refused(image):
+    with pytest.raises(TypeError, match="give a path, or an array of numbers"):
+        read_ink(image)
+
+
+def test_files_are_refused_by_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nowhere.png: there is no such file"):
+        read_ink(tmp_path / "nowhere.png")
+    with pytest.raises(FileNotFoundError, match="no such file"):
+        read_ink(tmp_path)
+    (tmp_path / "text.png").write_text("no image")
+    with pytest.raises(ImageError, match="text.png cannot be read as an image"):
+        read_ink(tmp_path / "text.png")
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), np.uint8)).save(tmp_path / "cut.png")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "cut.png").read_bytes()[:1000])
+    with pytest.raises(ImageError, match="cut.png cannot be read as an image"):
+        read_ink(tmp_path / "cut.png")
+
+
+# In the middle
+
+
+def box(image):
+    rows, columns = (np.flatnonzero((image > 64).any(axis)) for axis in (1, 0))
+    return rows[0], rows[-1], columns[0], columns[-1]
+
+
+@pytest.mark.parametrize("height, width", [(5, 3), (12, 40), (300, 100), (64, 64)])
+def test_ink_is_centered_and_keeps_its_proportions(height, width):
+    ink = np.zeros((height + 50, width + 31), np.uint8)
+    ink[7 : 7 + height, 20 : 20 + width] = 255
+    centered = center(ink)
+    assert centered.shape == (28, 28) and centered.dtype == np.uint8 and centered.max() == 255
+    top, bottom, left, right = box(centered)
+    assert max(bottom - top, right - left) + 1 == 24  # two pixels free on each side
+    assert abs(top + bottom - 27) <= 1 and abs(left + right - 27) <= 1
+    assert (bottom - top + 1) / (right - left + 1) == pytest.approx(height / width, rel=0.1)
+
+
+def test_a_faint_speck_does_not_move_the_character():
+    ink = np.zeros((60, 60), np.uint8)
+    ink[20:40, 25:30] = 255
+    expected = center(ink)
+    ink[2, 2] = 20
+    np.testing.assert_array_equal(center(ink), expected)
+
+
+def test_the_thinnest_line_stays_visible():
+    ink = np.zeros((500, 500), np.uint8)
+    ink[100:400, 250] = 255
+    centered = center(ink, shape=(28, 28), margin=4)
+    assert centered.max() == 255
+    assert box(centered)[:2] == (4, 23)
+
+
+def test_another_shape():
+    assert center(SEVEN, shape=(32, 20), margin=1).shape == (32, 20)

@@ -1,0 +1,302 @@
+"""The ResNet: what it computes, what it refuses, and that both ways of writing it agree."""
+
+from collections import Counter
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from text_recognizer.networks.resnet import (
+    Bottleneck,
+    Downsample,
+    Resnet,
+    ResnetBasic,
+    SpecialBottleneck,
+    resnet_functional,
+)
+
+IMAGE = (16, 16, 3)
+LEVELS = [2, 1]
+
+
+def images(count=4, shape=IMAGE, seed=0):
+    return np.random.default_rng(seed).standard_normal((count, *shape), dtype="float32")
+
+
+def small(**kwargs):
+    network = Resnet(classes=5, filters=8, **({"levels": LEVELS} | kwargs))
+    network.build((None, *IMAGE))
+    randomize(network)
+    return network
+
+
+def randomize(layer):
+    """Draw every weight anew, so that none is 0 or 1, and equal results mean equal weights."""
+    generator = np.random.default_rng(1)
+    layer.set_weights(
+        [
+            generator.uniform(0.5, 1.5, w.shape) if w.ndim == 1 else generator.normal(0, 0.3, w.shape)
+            for w in layer.get_weights()
+        ]
+    )
+
+
+def compiled(model):
+    model.compile(
+        keras.optimizers.SGD(0.05, momentum=0.9), keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+    )
+    return model
+
+
+# The architecture
+
+
+def parameters(classes, width, levels, channels=3):
+    """Count by the formula: k * k * in * out for a convolution, 4 for each channel normalized."""
+
+    def basic(inputs, outputs, kernel):
+        return 4 * inputs + kernel * kernel * inputs * outputs
+
+    def residual(inputs, inside, outputs):
+        return basic(inputs, inside, 1) + basic(inside, inside, 3) + basic(inside, outputs, 1)
+
+    count = 9 * channels * width + residual(width, width // 4, width) + width * width
+    for repeats in levels:
+        count += repeats * residual(width, width // 4, width)
+        count += residual(width, width // 2, 2 * width) + basic(width, 2 * width, 1)
+        width *= 2
+    return count + 4 * width + width * classes + classes
+
+
+@pytest.mark.parametrize(
+    "width, levels, expected",
+    [(64, [4, 6, 3, 2], 3_137_800), (32, [4, 6, 3, 2], 844_456), (64, [4, 6, 3], 956_680), (32, [4, 6, 3], 269_992)],
+)
+def test_the_parameters_are_those_of_the_formula(width, levels, expected):
+    network = Resnet(200, width, levels)
+    network.build((None, 64, 64, 3))
+    assert network.count_params() == parameters(200, width, levels) == expected
+
+
+def test_the_image_halves_and_the_channels_double_at_each_level():
+    network = Resnet(200, 64, [4, 6, 3, 2])
+    network.build((None, 64, 64, 3))
+    lines = []
+    network.summary(print_fn=lines.append, line_length=120)
+    summary = "\n".join(lines)
+    assert "?" not in summary
+    for level, (size, channels) in enumerate([(32, 128), (16, 256), (8, 512), (4, 1024)]):
+        (line,) = [line for line in summary.splitlines() if f"downsample_{level} " in line]
+        assert f"(None, {size}, {size}, {channels})" in line
+    assert sum("(Bottleneck)" in line for line in summary.splitlines()) == 4 + 6 + 3 + 2
+
+
+def test_the_first_batch_does_not_fix_the_batch():
+    network = Resnet(5, 8, LEVELS)
+    assert network(images(3)).shape == (3, 5)
+    assert network(images(2)).shape == (2, 5)
+    lines = []
+    network.summary(print_fn=lines.append)
+    assert "(None, 16, 16, 8)" in "".join(lines) and "?" not in "".join(lines)
+
+
+@pytest.mark.parametrize(
+    "block, output",
+    [
+        (ResnetBasic(6, 3), (9, 9, 6)),
+        (ResnetBasic(6, 1, strides=2), (5, 5, 6)),
+        (Bottleneck(8), (9, 9, 8)),
+        (SpecialBottleneck(12), (9, 9, 12)),
+        (Downsample(8), (5, 5, 16)),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, keras.layers.Layer) else str(value),
+)
+def test_a_block_announces_the_shape_it_gives(block, output):
+    x = images(2, (9, 9, 8))
+    assert block.compute_output_shape((None, 9, 9, 8)) == (None, *output)
+    assert block(x).shape == (2, *output)
+
+
+def test_a_basic_block_normalizes_and_rectifies_before_it_convolves():
+    block = ResnetBasic(2, 1)
+    x = images(1, (3, 3, 4))
+    block.build(x.shape)
+    randomize(block)
+    gamma, beta, mean, variance, kernel = block.get_weights()
+    normal = gamma * (x - mean) / np.sqrt(variance + block.batch_norm.epsilon) + beta
+    np.testing.assert_allclose(block(x), np.maximum(normal, 0) @ kernel[0, 0], rtol=1e-4, atol=1e-5)
+
+
+def test_a_bottleneck_whose_residual_is_zero_is_the_identity():
+    block = Bottleneck(8)
+    x = images(2, (4, 4, 8))
+    block.build(x.shape)
+    assert not np.array_equal(block(x), x)
+    last = block.residual[-1].conv2d
+    last.set_weights([np.zeros_like(w) for w in last.get_weights()])
+    np.testing.assert_array_equal(block(x), x)
+
+
+# Both ways of writing it
+
+
+def test_subclassed_and_functional_are_the_same_function_before_and_after_a_step():
+    subclassed = compiled(small())
+    functional = compiled(resnet_functional(5, 8, LEVELS, IMAGE))
+    functional.set_weights(subclassed.get_weights())
+    x, y = images(8), np.arange(8) % 5
+    np.testing.assert_allclose(subclassed(x), functional(x), rtol=1e-5, atol=1e-6)
+
+    before = subclassed.get_weights()
+    losses = [float(model.train_on_batch(x, y)) for model in (subclassed, functional)]
+    assert losses[0] == pytest.approx(losses[1], rel=1e-5)
+    names = [weight.name for weight in subclassed.weights]
+    assert names == [weight.name for weight in functional.weights]
+    for name, old, ours, theirs in zip(names, before, subclassed.get_weights(), functional.get_weights()):
+        np.testing.assert_allclose(ours, theirs, rtol=1e-4, atol=1e-6, err_msg=name)
+        assert not np.array_equal(ours, old), f"{name} did not move"  # nor a moving statistic
+    np.testing.assert_allclose(subclassed(x), functional(x), rtol=1e-3, atol=1e-4)
+
+
+def test_subclassed_and_functional_give_tensorflow_the_same_graph():
+    """So neither can be slower: it is the graph that runs."""
+
+    def operations(model):
+        @tf.function(autograph=False)
+        def gradients(x):
+            with tf.GradientTape() as tape:
+                total = tf.reduce_sum(model(x, training=True))
+            return tape.gradient(total, model.trainable_variables)
+
+        graph = gradients.get_concrete_function(tf.TensorSpec((2, *IMAGE))).graph
+        return Counter(operation.type for operation in graph.get_operations())
+
+    assert operations(small(levels=[1])) == operations(resnet_functional(5, 8, [1], IMAGE))
+
+
+def test_fit_trains_the_moving_statistics_and_predict_leaves_them():
+    network = compiled(small(levels=[1]))
+    statistics = [w for w in network.non_trainable_variables if w.name.startswith("moving")]
+    assert len(statistics) == 2 * (3 + 3 + 4 + 1)  # two each of the special block, the bottleneck, the rest
+    before = [w.numpy() for w in statistics]
+    network.predict(images(), verbose=0)
+    assert all(np.array_equal(a, w) for a, w in zip(before, statistics))
+    network.fit(images(), np.arange(4), verbose=0)
+    assert not any(np.array_equal(a, w) for a, w in zip(before, statistics))
+
+
+# Saving and drawing
+
+
+@pytest.mark.parametrize("dtype", ["float32", "mixed_bfloat16"])
+def test_a_saved_network_is_loaded_equal(tmp_path, dtype):
+    network = small(dtype=dtype)
+    network.save(tmp_path / "resnet.keras")
+    loaded = keras.saving.load_model(tmp_path / "resnet.keras")
+    assert loaded.get_config() == network.get_config()
+    assert (loaded.classes, loaded.filters, loaded.levels) == (5, 8, tuple(LEVELS))
+    np.testing.assert_array_equal(loaded(images()), network(images()))
+
+
+@pytest.mark.parametrize(
+    "block", [ResnetBasic(8, (3, 1), strides=2), Bottleneck(8), SpecialBottleneck(8), Downsample(8)], ids=type
+)
+def test_a_block_can_be_saved_inside_another_model(tmp_path, block):
+    model = keras.Sequential([keras.Input((4, 4, 8)), block])
+    randomize(model)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.saving.load_model(tmp_path / "model.keras")
+    assert type(loaded.layers[0]) is type(block)
+    x = images(2, (4, 4, 8))
+    np.testing.assert_array_equal(loaded(x), model(x))
+
+
+def test_mixed_precision_computes_in_bfloat16_and_gives_float32_logits():
+    network = small(dtype="mixed_bfloat16")
+    block = network.get_layer("bottleneck_0_0")
+    assert block(images(1, (16, 16, 8))).dtype == "bfloat16"
+    assert block.residual[0].conv2d.compute_dtype == "bfloat16"
+    assert network(images()).dtype == "float32"
+    assert {w.dtype for w in network.weights} == {"float32"}
+
+
+def test_the_graph_shows_the_blocks_and_expanded_what_is_in_them():
+    def labels(model, **kwargs):
+        return keras.utils.model_to_dot(model, show_layer_names=True, **kwargs).to_string()
+
+    functional = resnet_functional(5, 8, LEVELS, IMAGE)
+    assert "bottleneck_0_1" in labels(functional) and "batch_norm</b> (BatchN" in labels(functional)
+    assert labels(functional).count("(Conv2D)") == 1  # the tail
+    convolutions = 1 + 4 + sum(LEVELS) * 3 + len(LEVELS) * 4
+    assert labels(functional, expand_nested=True).count("(Conv2D)") == convolutions
+
+    subclassed = small()
+    inputs = keras.Input(IMAGE)
+    drawn = labels(keras.Model(inputs, subclassed.call(inputs)))
+    assert drawn.count("(Bottleneck)") == sum(LEVELS) and drawn.count("(Downsample)") == len(LEVELS)
+
+
+# What is refused
+
+
+@pytest.mark.parametrize("make", [Resnet, resnet_functional])
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        ((200, 64 / 2, [1]), TypeError, r"filters is 32\.0; give an integer: 32, which // gives"),
+        ((200, 30, [1]), ValueError, "filters is 30; .*multiple of four"),
+        ((200, 0, [1]), ValueError, "filters is 0; give 1 or more"),
+        ((200, 64, []), ValueError, r"levels is \[\]; .*as in \[4, 6, 3, 2\]"),
+        ((200, 64, 4), ValueError, r"levels is 4; .*as in \[4, 6, 3, 2\]"),
+        ((200, 64, [4, 1.5]), TypeError, r"an entry of levels is 1\.5"),
+        ((200, 64, [4, 0]), ValueError, "an entry of levels is 0"),
+        (("200", 64, [1]), TypeError, "classes is '200'; give an integer$"),
+        ((0, 64, [1]), ValueError, "classes is 0"),
+    ],
+)
+def test_arguments_are_refused_by_name(make, arguments, error, message):
+    with pytest.raises(error, match=message):
+        make(*arguments)
+
+
+@pytest.mark.parametrize("block", [Bottleneck, SpecialBottleneck, Downsample, lambda f: ResnetBasic(f, 3)])
+def test_a_float_width_is_refused_before_the_block_is_built(block):
+    with pytest.raises(TypeError, match=r"filters is 32\.0"):
+        block(32.0)
+
+
+def build_subclassed(shape, levels):
+    Resnet(5, 8, levels)(np.zeros((1, *shape), "float32"))
+
+
+def build_functional(shape, levels):
+    resnet_functional(5, 8, levels, shape)
+
+
+@pytest.mark.parametrize("build", [build_subclassed, build_functional])
+@pytest.mark.parametrize(
+    "shape, levels, message",
+    [
+        ((3, 64, 64), [1, 1], r"\(3, 64, 64\) would be 3 pixels high with 64 channels"),
+        ((1, 28, 28), [1], r"\(1, 28, 28\) would be 1 pixels high with 28 channels"),
+        ((7, 64, 3), [1, 1, 1], "7x64; 3 levels halve them 3 times, so give at least 8x8"),
+        ((64, 7, 3), [1, 1, 1], "64x7"),
+        ((64, 64), [1], r"shape \(\w+, 64, 64\); give images, \(batch, height, width, channels\)"),
+    ],
+)
+def test_images_are_refused_by_their_shape(build, shape, levels, message):
+    with pytest.raises(ValueError, match=message):
+        build(shape, levels)
+
+
+def test_the_smallest_image_reaches_the_last_level():
+    network = Resnet(5, 8, [1, 1, 1])
+    assert network(images(1, (8, 8, 1))).shape == (1, 5)
+
+
+@pytest.mark.parametrize("channels", [1, 16])
+def test_an_identity_block_refuses_other_channels(channels):
+    with pytest.raises(ValueError, match=f"adds 32 channels to its input, which has {channels}.*SpecialBottleneck"):
+        Bottleneck(32)(images(1, (8, 8, channels)))
+    assert SpecialBottleneck(32)(images(1, (8, 8, channels))).shape == (1, 8, 8, 32)

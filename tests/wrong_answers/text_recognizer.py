@@ -1,0 +1,49 @@
+"""Wrong answers that people give on page 07, and a word of what they are told."""
+
+import numpy as np
+
+from workbook.exercises import text_recognizer as page
+
+
+def merged(path):
+    return [b for a, b in zip([None, *path], path) if a != b]
+
+
+def differences(a, b):
+    return sum(x != y for x, y in zip(a, b)) + abs(len(a) - len(b))
+
+
+def from_sets(a, b):
+    return len(set(a) - set(b))
+
+
+WRONG = [
+    (page.parameters_of_mlp, 784 * 256 + 256 * 256 + 256 * 62, "bias"),
+    (page.parameters_of_mlp, 784 * 256 + 256 + 256 * 62 + 62, "hidden layers"),
+    (page.parameters_of_mlp, 784 * 256 + 256 + 256 * 256 + 256, "one more"),
+    (page.parameters_of_mlp, 784 * 256 + 256 + 2 * (256 * 256 + 256) + 256 * 62 + 62, "too many"),
+    (page.parameters_of_mlp, 28 * 256 + 256 + 256 * 256 + 256 + 256 * 62 + 62, "28 * 28"),
+    (page.parameters_of_mlp, 1, "inputs * outputs"),
+    (page.parameters_of_mlp, "282,686", "without quotes"),
+    (page.format_batch, lambda x, y: (x.astype("float32") / 255, y), "With tensors"),
+    (page.format_batch, lambda x, y: (x / 255, y), "float64"),
+    (page.format_batch, lambda x, y: (np.asarray(x, "float32"), y), "not 0.2"),
+    (page.format_batch, lambda x, y: np.asarray(x, "float32") / 255, "two things"),
+    (page.format_batch, lambda x, y: (np.asarray(x, "float32") / 255, np.asarray(y) / 255), "stay as they are"),
+    (page.read_a_path, lambda path: [label for label in path if label], "one label"),
+    (page.read_a_path, merged, "dropped"),
+    (page.read_a_path, lambda path: merged([label for label in path if label]), "comes first"),
+    (page.read_a_path, lambda path: sorted(set(path) - {0}), "comes first"),
+    (page.read_a_path, lambda path: None, "return"),
+    (page.keep_every_class, lambda labels, fraction: np.arange(int(len(labels) * fraction)), "is lost"),
+    (page.keep_every_class, lambda labels, fraction: np.concatenate(
+        [np.flatnonzero(labels == i)[: int((labels == i).sum() * fraction)] for i in range(5)]), "class 4 is lost"),
+    (page.keep_every_class, lambda labels, fraction: np.concatenate(
+        [np.flatnonzero(labels == i)[:5] for i in range(5)]), "a quarter each"),
+    (page.keep_every_class, lambda labels, fraction: labels < 2, "not bool"),
+    (page.keep_every_class, lambda labels, fraction: np.zeros(19, int), "twice"),
+    (page.edits, differences, "place by place"),
+    (page.edits, from_sets, "place by place"),
+    (page.edits, lambda a, b: abs(len(a) - len(b)), "replaced"),
+    (page.edits, lambda a, b: None, "whole number"),
+]  # fmt: skip

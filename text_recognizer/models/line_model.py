@@ -1,0 +1,120 @@
+"""A model that reads a line of text."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+from text_recognizer import ctc
+from text_recognizer.images import ImageError, center, read_ink
+from text_recognizer.metrics import CharacterErrorRate, character_error_rate
+from text_recognizer.models.base import Model
+from text_recognizer.models.character_model import scale
+
+LOWEST = 10  # pixels that a line keeps of its height, or its letters run together
+
+
+class LinePrediction(NamedTuple):
+    """What was read, and how sure the network is of all of it: the probability of the text, from 0 to 1."""
+
+    text: str
+    confidence: float
+
+
+class LineModel(Model):
+    """A network that reads a line of text, and the data set of lines that it learns from.
+
+    The network gives logits at each step along the line, first the blank's, and learns by CTC: it
+    is told what a line says, not where each character stands. The images of the data set are uint8,
+    0 (paper) to 255 (ink); its labels are sequences of integers from 1, filled up with 0; and it has
+    `max_length` and `decode`, as `EmnistLinesDataset`. See `Model` for the arguments.
+
+    Raises:
+        ValueError: the network gives something else than logits at each step, or fewer steps than a
+            line has characters.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.batch_format_fn = scale
+        output, (classes,) = self.network.output_shape[1:], self.data.output_shape
+        if len(output) != 2 or output[1] != classes or output[0] < self.data.max_length:
+            raise ValueError(
+                f"{self.network.name} gives {output} for a line; to read up to {self.data.max_length} characters it "
+                f"must give (steps, {classes}), with at least as many steps, as line_cnn does"
+            )
+
+    def read(self, x, strategy="greedy", batch_size=256):
+        """Read lines as they are in the data set.
+
+        Args:
+            x: as `data.x_test`.
+            strategy: "greedy" or "beam_search"; see `text_recognizer.ctc.decode`.
+            batch_size: lines at a time.
+
+        Returns:
+            A list of n strings.
+        """
+        return self.data.decode(ctc.decode(self.predict(x, batch_size), strategy))
+
+    def evaluate(self, x, y, batch_size=256, strategy="greedy"):
+        """Return the character error rate on lines as they are in the data set.
+
+        Args:
+            x: as `data.x_test`.
+            y: their labels, as `data.y_test`.
+            batch_size: lines at a time.
+            strategy: as for `read`.
+
+        Returns:
+            Edits per character, 0 where all is right; see `metrics.character_error_rate`.
+
+        Raises:
+            ValueError: the labels are no sequences, or not as many as the lines.
+        """
+        if np.ndim(y) != 2 or len(y) != len(x):
+            raise ValueError(f"labels have the shape {np.shape(y)}; give ({len(x)}, length), a sequence for each line")
+        return character_error_rate(self.data.decode(y), self.read(x, strategy, batch_size))
+
+    def predict_on_image(self, image, strategy="beam_search"):
+        """Read the one line of text on an image.
+
+        The line is cut out, centred and resized to fill `image_shape` as those of the data set are,
+        so it may be of any size and anywhere. A short one leaves paper at both ends.
+
+        Args:
+            image: a path or an array, of whatever colours; see `text_recognizer.images.read_ink`.
+            strategy: as for `read`.
+
+        Returns:
+            A `LinePrediction`: the text, and its probability.
+
+        Raises:
+            FileNotFoundError, TypeError, text_recognizer.images.ImageError: as `read_ink` says.
+            text_recognizer.images.ImageError: the line is too long to be resized to that shape.
+        """
+        line = center(read_ink(image), self.image_shape[:2])
+        height = np.count_nonzero(line.any(axis=1))
+        if height < LOWEST:
+            raise ImageError(
+                f"the line is too long: to fit into {self.image_shape[1]} pixels it would shrink to {height} pixels "
+                "in height. Cut it in two, or build the model with a greater max_length"
+            )
+        logits = self.predict(line.reshape(1, *self.image_shape))
+        labels = ctc.decode(logits, strategy)
+        return LinePrediction(self.data.decode(labels)[0], float(ctc.probability(labels, logits)[0]))
+
+    def loss(self):
+        """Return the CTC loss, for which label 0 is the blank and what fills a sequence up."""
+        return keras.losses.CTC()
+
+    def optimizer(self):
+        """Return Adam with three times its usual rate, which batch normalization allows."""
+        return keras.optimizers.Adam(3e-3)
+
+    def metrics(self):
+        """Return the character error rate of greedy decoding."""
+        return [CharacterErrorRate()]
+
+    def strata(self, y):
+        """Return None: a text is of no class."""

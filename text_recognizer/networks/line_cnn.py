@@ -1,0 +1,59 @@
+"""A convolutional network over the windows of a line of text."""
+
+import math
+
+import keras
+
+from text_recognizer.networks.shapes import check_shapes, with_channels
+
+
+def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: int = 24) -> keras.Model:
+    """Build a network that looks at a line through a window, and says at each place what it sees.
+
+    The window is 35 pixels wide, a character and its neighbours, and moves on by 4 pixels. Nothing
+    cuts the line up: the network consists of convolutions, so what two windows share is computed
+    once (P. Sermanet et al., "OverFeat", 2014, arXiv:1312.6229, section 3.5). Three of them halve
+    the height of the image and two its width; the fourth is as high as what is left, so that each
+    column becomes one vector; the last one looks to both sides.
+
+    Args:
+        input_shape: the shape of an image without the batch: (height, width), or
+            (height, width, channels); at least 8 pixels each way.
+        output_shape: (number of classes,), the one for "no character here" included.
+        filters: channels of the first convolution; the next ones have two and three times as many.
+
+    Returns:
+        A model, not compiled, from float32 (batch, *input_shape) in [0, 1] to logits, float32
+        (batch, width / 4, classes), for `keras.losses.CTC`.
+
+    Raises:
+        TypeError: a shape is no tuple, or holds something else than integers.
+        ValueError: a shape has the wrong length, or the image is too small.
+    """
+    check_shapes(input_shape, output_shape, ranks=(2, 3), smallest=8)
+    layers = keras.layers
+    height = math.ceil(input_shape[0] / 8)  # after three layers that halve it
+    return keras.Sequential(
+        [
+            keras.Input(input_shape),
+            layers.Reshape(with_channels(input_shape)),
+            *_convolution(layers.Conv2D, filters, 5, strides=2, padding="same"),
+            *_convolution(layers.Conv2D, 2 * filters, 3, padding="same"),
+            layers.MaxPooling2D(2, padding="same"),
+            *_convolution(layers.Conv2D, 3 * filters, 3, strides=(2, 1), padding="same"),
+            *_convolution(layers.Conv2D, 128, (height, 1)),
+            layers.Reshape((-1, 128)),
+            *_convolution(layers.Conv1D, 128, 5, padding="same"),
+            layers.Dense(output_shape[0]),
+        ],
+        name="line_cnn",
+    )
+
+
+def _convolution(convolution, filters, kernel_size, **kwargs):
+    """A convolution, normalized. Its averages forget in tens of batches: training may be that short."""
+    return (
+        convolution(filters, kernel_size, use_bias=False, **kwargs),
+        keras.layers.BatchNormalization(momentum=0.9),
+        keras.layers.ReLU(),
+    )

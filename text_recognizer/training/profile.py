@@ -1,0 +1,311 @@
+"""What a network costs: floating point operations, memory, seconds, and the share of the machine's peak.
+
+A multiplication and an addition are two operations, here and in TensorFlow's profiler. Papers often
+count the two as one ("multiply-adds"), and so halve the number.
+"""
+
+import math
+import statistics
+import time
+from dataclasses import dataclass
+
+
+def profile(model):
+    """Count the parameters, the operations and the outputs of each layer, from shapes alone.
+
+    Operations are those of one image at inference. Convolutions, dense layers, batch
+    normalization, `Add` and average pooling count as `tf.compat.v1.profiler` counts them: with
+    `graph_flops`, the sum agrees to the last digit. What neither multiplies nor adds, as ReLU, is 0.
+    A layer that is called twice is counted once.
+
+    Args:
+        model: a built `keras.Model`, of layers that stand in `OPERATIONS`, nested as you like.
+
+    Returns:
+        A `pandas.DataFrame`, a row a layer, in the order of `model.layers`. The index is the path of
+        the layer in the model. Columns: `block` (the first part of the path), `type`,
+        `output_shape` (without the batch), `parameters`, `flops`, and `output_bytes` of one image.
+
+    Raises:
+        ValueError: the model is not built, or a layer is of another kind, or its shapes are unknown.
+    """
+    import pandas as pd
+
+    if not model.built:
+        raise ValueError(f"{model.name} is not built, so its layers have no shapes yet: model.build((None, ...))")
+    rows = [
+        _count(path, layer)
+        for child in model.layers
+        for path, layer in _leaves(child, child.name)
+        if type(layer).__name__ != "InputLayer"
+    ]
+    return pd.DataFrame(rows).set_index("layer")
+
+
+def _leaves(layer, path):
+    """Yield the layers that hold no others, with their paths."""
+    children = [] if type(layer).__name__ in OPERATIONS else layer._flatten_layers(include_self=False, recursive=False)
+    if not children:
+        yield path, layer
+    for child in children:
+        yield from _leaves(child, f"{path}/{child.name}")
+
+
+def _count(path, layer):
+    kind = type(layer).__name__
+    if kind not in OPERATIONS:
+        raise ValueError(f"{path} is a {kind}, whose operations cannot be counted; known are {', '.join(OPERATIONS)}")
+    inputs, output = _shapes(path, layer)
+    return {
+        "layer": path,
+        "block": path.split("/")[0],
+        "type": kind,
+        "output_shape": output,
+        "parameters": layer.count_params(),
+        "flops": OPERATIONS[kind](layer, inputs, output),
+        "output_bytes": math.prod(output) * _itemsize(layer.compute_dtype),
+    }
+
+
+def _shapes(path, layer):
+    """Return the shapes of the inputs, a list, and of the output, without the batch."""
+    import keras
+
+    try:  # inside a functional model
+        inputs, output = (keras.tree.map_structure(lambda t: t.shape, end) for end in (layer.input, layer.output))
+    except (AttributeError, ValueError):  # inside a subclassed one
+        inputs = (layer.get_build_config() or {}).get("input_shape")
+        output = inputs and layer.compute_output_shape(inputs)
+    if not output or None in output[1:]:
+        raise ValueError(f"{path} does not know its shapes: build it with a size for height and width")
+    inputs = inputs if isinstance(inputs, list) else [inputs]
+    return [tuple(shape[1:]) for shape in inputs], tuple(output[1:])
+
+
+def _weighted(layer, inputs, output):
+    """Return the operations of a kernel: a product and a sum for each weight, at each pixel of the output."""
+    pixels = math.prod(output[:-1])
+    return 2 * math.prod(layer.kernel.shape) * pixels + layer.use_bias * math.prod(output)
+
+
+# The operations of a layer on one image, from the shapes of its inputs and its output.
+OPERATIONS = {
+    "Conv2D": _weighted,
+    "Dense": _weighted,
+    # A scale and a shift for each value. Six operations a channel make the two from the statistics.
+    "BatchNormalization": lambda layer, inputs, output: 2 * math.prod(output) + 6 * output[-1],
+    "Add": lambda layer, inputs, output: (len(inputs) - 1) * math.prod(output),
+    "GlobalAveragePooling2D": lambda layer, inputs, output: math.prod(inputs[0]),
+    "ReLU": lambda layer, inputs, output: 0,
+}
+
+
+def graph_flops(function, *inputs):
+    """Count the operations of a TensorFlow function by TensorFlow's own profiler.
+
+    It adds up what TensorFlow has registered for each kind of operation in the graph, and nothing
+    for the others, as for ReLU or a fused batch normalization.
+
+    Args:
+        function: a model, or any other function of tensors, e.g. a training step.
+        *inputs: a `tf.TensorSpec` for each argument, with every size known.
+
+    Returns:
+        An integer, for one call. A convolution or product counts 2 for each multiplication and addition.
+    """
+    import tensorflow as tf
+
+    graph = tf.function(function, autograph=False).get_concrete_function(*inputs).graph
+    options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation() | {"output": "none"}
+    logger = tf.get_logger()
+    level = logger.level
+    logger.setLevel("ERROR")  # the profiler warns of its own use of deprecated functions
+    try:
+        return tf.compat.v1.profiler.profile(graph, options=options).total_float_ops
+    finally:
+        logger.setLevel(level)
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Bytes that training a model takes.
+
+    Attributes:
+        parameters: the weights, trainable or not.
+        gradients: one value for each trainable weight.
+        optimizer: the optimizer's state, as one velocity for each trainable weight with momentum.
+        inference: the most outputs of operations that are alive at once in a forward pass.
+        kept: the outputs of the forward pass that the backward pass will read. They grow with the
+            batch, and are what the memory of training mostly is.
+    """
+
+    parameters: int
+    gradients: int
+    optimizer: int
+    inference: int
+    kept: int
+
+
+def memory(model, input_shape, batch_size):
+    """Find what memory a training step needs, from the graph, without running it.
+
+    The graph is the one that Keras makes. TensorFlow fuses some operations before it runs them and
+    overwrites some inputs by the output, so that `inference` is an upper bound.
+
+    Args:
+        model: a compiled and built `keras.Model` with one input and one output.
+        input_shape: the shape of an image, (height, width, channels).
+        batch_size: images in a batch.
+
+    Returns:
+        A `Memory`.
+
+    Raises:
+        ValueError: the model is not compiled.
+    """
+    import tensorflow as tf
+
+    if not model.compiled:
+        raise ValueError(f"{model.name} has no optimizer, whose state takes memory too: compile it first")
+    if not model.optimizer.built:
+        model.optimizer.build(model.trainable_variables)
+    images = tf.TensorSpec((batch_size, *input_shape))
+    return Memory(
+        parameters=_bytes(model.weights),
+        gradients=_bytes(model.trainable_weights),
+        optimizer=_bytes(model.optimizer.variables),
+        inference=_alive_at_once(model, images),
+        kept=_kept_for_backward(model, images),
+    )
+
+
+def _alive_at_once(model, images):
+    import tensorflow as tf
+
+    @tf.function(autograph=False)
+    def forward(x):
+        return model(x, training=False)
+
+    operations = forward.get_concrete_function(images).graph.get_operations()
+    last_reader = {tensor.name: operation for operation in operations for tensor in operation.inputs}
+    alive = most = 0
+    for operation in operations:
+        alive += _bytes(_computed(operation.outputs))
+        most = max(most, alive)
+        unique = {tensor.name: tensor for tensor in operation.inputs}.values()
+        alive -= _bytes(_computed(tensor for tensor in unique if last_reader[tensor.name] is operation))
+    return most
+
+
+def _kept_for_backward(model, images):
+    import tensorflow as tf
+
+    forward_operations = []
+
+    @tf.function(autograph=False)
+    def backward(x):
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(model(x, training=True))
+        forward_operations.extend(x.graph.get_operations())
+        return tape.gradient(total, model.trainable_variables)
+
+    operations = backward.get_concrete_function(images).graph.get_operations()
+    forward = {operation.name for operation in forward_operations}
+    read = {
+        tensor.name: tensor
+        for operation in operations
+        if operation.name not in forward
+        for tensor in operation.inputs
+        if tensor.op.name in forward
+    }
+    return _bytes(_computed(read.values()))
+
+
+def _computed(tensors):
+    """Leave out what is stored anyway: variables and constants."""
+    return [tensor for tensor in tensors if tensor.op.type not in ("ReadVariableOp", "Const")]
+
+
+def _bytes(tensors):
+    return sum(math.prod(tensor.shape) * _itemsize(tensor.dtype) for tensor in tensors)
+
+
+def _itemsize(dtype):
+    import tensorflow as tf
+
+    return tf.as_dtype(dtype).size
+
+
+def measure(functions, repeats=5):
+    """Time functions side by side: each is called once in every round, so that all meet the same machine.
+
+    Each is called once before the first round, without a clock, which traces and compiles it.
+
+    Args:
+        functions: {name: a function without arguments that returns when its work is done}.
+        repeats: rounds, 1 or more.
+
+    Returns:
+        {name: the median of its seconds}.
+    """
+    for function in functions.values():
+        function()
+    seconds = {name: [] for name in functions}
+    for _ in range(repeats):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            seconds[name].append(time.perf_counter() - start)
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def matmul(size=2048):
+    """Return a product of two square float32 matrices as a function to `measure`, and its operations.
+
+    Hardly anything keeps a processor as busy: a processor's peak, as far as a program sees it.
+    """
+    import tensorflow as tf
+
+    left, right = tf.random.stateless_uniform((2, size, size), seed=(0, 0))
+    return lambda: tf.matmul(left, right).numpy(), 2 * size**3
+
+
+@dataclass(frozen=True)
+class Speed:
+    """How fast a step runs, and how fast it could.
+
+    Attributes:
+        seconds: the median time of the step.
+        gflops: billions of operations a second in the step.
+        peak_gflops: the same of a product of large float32 matrices, measured side by side.
+    """
+
+    seconds: float
+    gflops: float
+    peak_gflops: float
+
+    @property
+    def share(self):
+        """The part of the peak that the step reaches, 0 to about 1."""
+        return self.gflops / self.peak_gflops
+
+
+def speed(step, flops, repeats=5):
+    """Measure a step and the machine's peak side by side.
+
+    Args:
+        step: a function without arguments that returns when its work is done, as
+            `lambda: model.train_on_batch(x, y)`.
+        flops: its operations; see `graph_flops`.
+        repeats: how often each is run.
+
+    Returns:
+        A `Speed`.
+    """
+    product, product_flops = matmul()
+    seconds = measure({"step": step, "matmul": product}, repeats)
+    return Speed(
+        seconds=seconds["step"],
+        gflops=flops / seconds["step"] / 1e9,
+        peak_gflops=product_flops / seconds["matmul"] / 1e9,
+    )
