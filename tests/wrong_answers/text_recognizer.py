@@ -43,7 +43,7 @@ WRONG = [
     (page.keep_every_class, lambda labels, fraction: labels < 2, "not bool"),
     (page.keep_every_class, lambda labels, fraction: np.zeros(19, int), "twice"),
     (page.edits, differences, "place by place"),
-    (page.edits, from_sets, "place by place"),
+    (page.edits, from_sets, "replaced"),
     (page.edits, lambda a, b: abs(len(a) - len(b)), "replaced"),
     (page.edits, lambda a, b: None, "whole number"),
 ]  # fmt: skip
