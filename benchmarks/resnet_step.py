@@ -1,7 +1,7 @@
 """How long a training step of the ResNet takes, and where the first one's time goes.
 
-    python benchmarks/resnet_step.py             # full width, batches of 32, as the homework has it
-    python benchmarks/resnet_step.py --help
+    python -m benchmarks.resnet_step             # full width, batches of 32, as the homework has it
+    python -m benchmarks.resnet_step --help
 
 In one process, side by side: the network written by subclassing and functionally, in mixed
 precision, with `--xla` compiled by XLA, and in PyTorch where torch is installed (with the same
@@ -14,16 +14,14 @@ import os
 import subprocess
 import sys
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from text_recognizer.networks.resnet import Resnet, resnet_functional
+from text_recognizer.networks.resnet import BATCH_NORM_MOMENTUM, Resnet, resnet_functional
 from text_recognizer.training.profile import graph_flops, matmul, measure
 
 IMAGE = (64, 64, 3)
@@ -110,7 +108,8 @@ def torch_step(model, images, labels):
         return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
 
     def norm(channels):
-        return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.01)  # as Keras has them
+        # PyTorch's momentum is the share of the new batch, Keras' that of the old average.
+        return nn.BatchNorm2d(channels, eps=1e-3, momentum=1 - BATCH_NORM_MOMENTUM)
 
     def basic(inputs, outputs, kernel, stride=1):
         return nn.Sequential(norm(inputs), nn.ReLU(), conv(inputs, outputs, kernel, stride))
@@ -168,7 +167,8 @@ def torch_step(model, images, labels):
 def compare_first_steps(width, batch):
     print(f"\nThe first step of a new process, width {width}, batch {batch}, in seconds, imports left out.\n")
     for way in FIRST_STEPS:
-        command = [sys.executable, __file__, "--first", way, "--width", str(width), "--batch", str(batch)]
+        command = [sys.executable, "-m", "benchmarks.resnet_step", "--first", way]
+        command += ["--width", str(width), "--batch", str(batch)]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
         parts = json.loads(done.stdout.splitlines()[-1])
         total = sum(seconds for part, seconds in parts.items() if part != "then")

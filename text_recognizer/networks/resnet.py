@@ -19,6 +19,10 @@ from keras import layers
 
 PACKAGE = "text_recognizer"
 
+# Of the moving statistics. Keras' own default, 0.99, follows the last hundred batches or so: after a short run
+# they still are those of the first steps, and the validation loss is wrong while the training loss is right.
+BATCH_NORM_MOMENTUM = 0.9
+
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class ResnetBasic(layers.Layer):
@@ -40,7 +44,7 @@ class ResnetBasic(layers.Layer):
 
     def __init__(self, filters, kernel_size, strides=1, **kwargs):
         super().__init__(**kwargs)
-        self.batch_norm = layers.BatchNormalization(name="batch_norm", dtype=self.dtype_policy)
+        self.batch_norm = _batch_norm(dtype=self.dtype_policy)
         self.relu = layers.ReLU(name="relu", dtype=self.dtype_policy)
         self.conv2d = _conv2d(filters, kernel_size, strides, name="conv2d", dtype=self.dtype_policy)
 
@@ -212,7 +216,7 @@ class Resnet(keras.Model):
             self.chain.append(Downsample(filters, name=f"downsample_{level}", dtype=policy))
             filters *= 2
         self.chain += [
-            layers.BatchNormalization(name="batch_norm", dtype=policy),
+            _batch_norm(dtype=policy),
             layers.ReLU(name="relu", dtype=policy),
             layers.GlobalAveragePooling2D(data_format="channels_last", name="pool", dtype=policy),
             # In float16 or bfloat16, the softmax of the loss would be too coarse.
@@ -263,7 +267,7 @@ def resnet_functional(classes, filters, levels, input_shape=(64, 64, 3), name="r
             x = _nest(f"bottleneck_{level}_{block}", _bottleneck, x, filters)
         x = _nest(f"downsample_{level}", _downsample, x, filters)
         filters *= 2
-    x = layers.BatchNormalization(name="batch_norm")(x)
+    x = _batch_norm()(x)
     x = layers.ReLU(name="relu")(x)
     x = layers.GlobalAveragePooling2D(data_format="channels_last", name="pool")(x)
     outputs = layers.Dense(classes, name="dense", dtype=keras.config.dtype_policy().variable_dtype)(x)
@@ -287,7 +291,7 @@ def _downsample(x, filters):
 
 
 def _basic(x, filters, kernel_size, strides=1):
-    x = layers.BatchNormalization(name="batch_norm")(x)
+    x = _batch_norm()(x)
     x = layers.ReLU(name="relu")(x)
     return _conv2d(filters, kernel_size, strides, name="conv2d")(x)
 
@@ -296,6 +300,10 @@ def _nest(name, function, x, *args, **kwargs):
     """Apply `function` to `x` inside a model of its own."""
     inputs = keras.Input(x.shape[1:], dtype=x.dtype)
     return keras.Model(inputs, function(inputs, *args, **kwargs), name=name)(x)
+
+
+def _batch_norm(**kwargs):
+    return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="batch_norm", **kwargs)
 
 
 def _conv2d(filters, kernel_size, strides=1, **kwargs):
