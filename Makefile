@@ -4,13 +4,16 @@
 # make full    execute pages on the real data and print their results  [PAGES=...]
 # make sensitivity  change the pages in more ways than make test does; each must be noticed
 # make stability  make test's comparison under other processors, threads and orders
+# make versions  the comparison with the newest and the oldest versions of the packages  [ONLY=newest PAGES=...]
+# make index   write the index of Keras and TensorFlow names, notebooks/index.md
+# make clean   remove what the commands above have set up
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/requirements.installed
 
-.PHONY: lab test render full stability sensitivity clean
+.PHONY: lab test render full sensitivity stability versions index clean
 .DELETE_ON_ERROR:
 
 lab: $(READY)
@@ -31,8 +34,14 @@ stability: $(READY)
 sensitivity: $(READY)
 	WORKBOOK_SENSITIVITY=thorough $(BIN)/python -m pytest tests/test_sensitivity.py
 
+versions: $(READY)
+	$(BIN)/python -m workbook.versions $(if $(ONLY),--only $(ONLY)) $(PAGES)
+
+index: $(READY)
+	$(BIN)/python -m workbook.index
+
 clean:
-	rm -rf $(VENV) .nbval .pytest_cache
+	rm -rf $(VENV) .versions .nbval .pytest_cache
 
 # A copy of what was installed: the set-up runs again only if the requirements change.
 $(READY): requirements.txt

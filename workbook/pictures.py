@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import Image
+from scipy.ndimage import maximum_filter, minimum_filter
 
 from workbook.files import write_bytes
 
@@ -86,8 +87,7 @@ def _pad(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
 
 def _outside(picture: Image.Image, other: Image.Image, shift: int) -> np.ndarray:
     """Where `picture` has a colour that `other` has nowhere near."""
-    window = 2 * shift + 1
-    low = np.asarray(other.filter(ImageFilter.MinFilter(window)), np.int16)
-    high = np.asarray(other.filter(ImageFilter.MaxFilter(window)), np.int16)
-    value = np.asarray(picture, np.int16)
+    window = 2 * shift + 1, 2 * shift + 1, 1
+    value, around = np.asarray(picture, np.int16), np.asarray(other, np.int16)
+    low, high = minimum_filter(around, window, mode="nearest"), maximum_filter(around, window, mode="nearest")
     return ((value < low - _COLOUR) | (value > high + _COLOUR)).any(axis=-1)

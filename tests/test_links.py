@@ -1,0 +1,115 @@
+"""Everything that is written for a reader: links, anchors, images, headings, tables, as GitHub shows them."""
+
+import re
+from urllib.parse import urlsplit
+
+import pytest
+
+from workbook.markdown import Document
+from workbook.pages import NOTEBOOKS, ROOT, pages
+
+README = Document(ROOT / "README.md")
+DOCUMENTS = [Document(path) for folder in (ROOT, NOTEBOOKS) for path in sorted(folder.glob("*.md"))]
+ANCHORS = {document.path: {heading.anchor for heading in document.headings} for document in DOCUMENTS}
+
+documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.path.name)
+course = pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+
+
+def nothing(wrong):
+    """Fail with a line for each thing that is wrong."""
+    wrong = list(wrong)
+    assert not wrong, "\n".join(["", *wrong])
+
+
+@documents
+def test_every_link_leads_to_a_file_and_to_a_heading(document):
+    wrong = []
+    for link in document.links:
+        place = f"{document.path.name}, line {link.line}: {link.target}"
+        if link.is_external:
+            parts = urlsplit(link.target)
+            if parts.scheme != "https" or "." not in parts.netloc or re.search(r"\s|%20", link.target):
+                wrong.append(f"{place} is not https://… without spaces")
+            continue
+        file, anchor = link.file_and_anchor(document.path)
+        if not file.exists():
+            wrong.append(f"{place}: there is no such file")
+        elif anchor and anchor not in ANCHORS.get(file, ()):
+            wrong.append(f"{place}: no heading has this anchor")
+        elif not link.text.strip():
+            wrong.append(f"{place} has no text")
+    nothing(wrong)
+
+
+@documents
+def test_every_image_says_what_it_shows(document):
+    images = [link for link in document.links if link.is_image]
+    nothing(
+        f"{document.path.name}, line {image.line}: {image.target} needs alt text of several words, not {image.text!r}"
+        for image in images
+        if len(image.text.split()) < 6
+    )
+
+
+def test_every_figure_is_shown():
+    shown = {link.file_and_anchor(d.path)[0] for d in DOCUMENTS for link in d.links if link.is_image}
+    figures = [path for path in sorted((ROOT / "img").rglob("*")) if path.is_file()]
+    nothing(f"{figure.relative_to(ROOT).as_posix()} is shown nowhere" for figure in figures if figure not in shown)
+
+
+@documents
+def test_headings_are_in_order(document):
+    levels = [heading.level for heading in document.headings]
+    assert document.source.startswith("# "), "it begins with its title, and with no front matter"
+    assert levels.count(1) == 1, "it has one title"
+    nothing(
+        f"{document.path.name}, line {below.line}: a heading of level {below.level} under one of level {above.level}"
+        for above, below in zip(document.headings, document.headings[1:])
+        if below.level > above.level + 1
+    )
+
+
+# GitHub shows these keys as keys; most other tags it takes away
+HTML = {"<!-- expect -->", "<!-- /expect -->", "<kbd>", "</kbd>"}
+
+
+@documents
+def test_no_html_but_keys_and_expect_blocks(document):
+    nothing(f"{document.path.name}, line {line}: {html}" for line, html in document.html if html not in HTML)
+
+
+@documents
+def test_tables_are_not_wider_than_the_page(document):
+    wrong = []
+    for line, rows in document.tables:
+        # a cell is broken at its spaces, so a column is at least as wide as its longest word
+        narrowest = sum(max(len(word) for cell in column for word in cell.split() or [""]) for column in zip(*rows))
+        longest = max(sum(map(len, row)) for row in rows)
+        place = f"{document.path.name}, line {line}"
+        if narrowest > 90:
+            wrong.append(f"{place}: the longest words, side by side, have {narrowest} characters (at most 90)")
+        if longest > 200:
+            wrong.append(f"{place}: the longest row has {longest} characters (at most 200)")
+    nothing(wrong)
+
+
+@course
+def test_page_is_small_enough_for_github(page):
+    assert page.notebook.stat().st_size < 1_000_000, "GitHub shows no larger notebook"
+
+
+@course
+def test_page_is_linked_from_the_readme_and_to_its_neighbours(page):
+    from_readme = {link.file_and_anchor(README.path)[0] for link in README.links}
+    assert {page.text, page.notebook} <= from_readme
+    links = {link.file_and_anchor(page.text)[0] for link in Document(page.text).links}
+    order = pages()
+    place = order.index(page)
+    neighbours = {other.text for other in order[max(0, place - 1) : place + 2] if other != page}
+    assert neighbours <= links, f"not linked: {[path.name for path in neighbours - links]}"
+
+
+def test_glossary_and_index_are_linked_from_the_readme():
+    from_readme = {link.file_and_anchor(README.path)[0] for link in README.links}
+    assert {NOTEBOOKS / "glossary.md", NOTEBOOKS / "index.md"} <= from_readme

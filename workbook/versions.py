@@ -1,0 +1,159 @@
+"""Which cells differ under other versions? `make versions`, or `python -m workbook.versions [PAGE ...]`.
+
+Makes a fresh environment with the newest versions of what requirements.txt names, and one with the oldest that the
+pages are tried with (requirements-oldest.txt), compares the pages in each, and names every cell that differs. Nothing
+stored changes. A cell tagged `versions` prints versions, and may differ.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from workbook.files import write_text
+from workbook.pages import ROOT, Page, find_page, pages
+
+FOLDER = ROOT / ".versions"
+ENVIRONMENTS = ("newest", "oldest")
+TAG = "versions"
+
+_COLOUR = re.compile(r"#x1B\[[0-9;]*m")  # as a report in XML writes the escape sequences of a terminal
+
+
+def pinned(file: Path) -> dict[str, str]:
+    """The packages that a file of requirements pins, with their versions."""
+    return dict(re.findall(r"^([\w.-]+)==(\S+)$", file.read_text(encoding="utf-8"), re.MULTILINE))
+
+
+def requirements(which: str) -> list[str]:
+    """What pip is asked for: names alone for `newest`, pinned names for `oldest`."""
+    current = pinned(ROOT / "requirements.txt")
+    if which == "newest":
+        return list(current)
+    return [f"{name}=={version}" for name, version in (current | pinned(ROOT / "requirements-oldest.txt")).items()]
+
+
+def set_up(environment: Path, wanted: Sequence[str]) -> Path:
+    """Make a fresh virtual environment. Returns its Python.
+
+    Raises:
+        subprocess.CalledProcessError: if pip finds no versions that go together; it says why on stderr.
+    """
+    # git ignores a folder that says so itself
+    write_text(environment.parent / ".gitignore", "*\n")
+    subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
+    python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
+    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
+    subprocess.run([*pip, *wanted], check=True)
+    return python
+
+
+def installed(python: Path, names: Sequence[str]) -> dict[str, str]:
+    """The versions of these packages in an environment."""
+    code = "import sys; from importlib.metadata import version; print(*map(version, sys.argv[1:]))"
+    done = subprocess.run([str(python), "-c", code, *names], check=True, capture_output=True, text=True)
+    return dict(zip(names, done.stdout.split()))
+
+
+def differences(python: Path, chosen: Sequence[Page], folder: Path = ROOT, processes: str = "auto") -> list[str]:
+    """Compare pages in an environment. Returns a line for each cell that differs.
+
+    Args:
+        python: of the environment.
+        chosen: the pages, which lie in `folder`.
+        folder: the root of the course.
+        processes: how many pages are executed at a time, as pytest-xdist takes it: `auto` is one for each core.
+
+    Raises:
+        RuntimeError: if pytest could not compare; the message is what it printed.
+    """
+    with tempfile.TemporaryDirectory() as temporary:
+        report = Path(temporary) / "report.xml"
+        command = [str(python), "-m", "pytest", "--nbval", "-n", processes, "--dist", "loadfile"]
+        command += ["-p", "no:cacheprovider", f"--junitxml={report}", *(str(page.notebook) for page in chosen)]
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+        cases = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []
+    if not cases or done.returncode > 1:  # 1: it ran to the end, and something failed
+        raise RuntimeError(f"pytest could not compare:\n{done.stdout}{done.stderr}")
+    return list(_lines(cases, chosen))
+
+
+def _lines(cases: Sequence[ElementTree.Element], chosen: Sequence[Page]) -> Iterator[str]:
+    may_differ = {cell for page in chosen for cell in _tagged(page)}
+    for case in cases:
+        for failure in case:
+            if failure.tag in ("failure", "error"):
+                message = _COLOUR.sub("", failure.text).strip()
+                cell = message.partition("\n")[0]
+                if cell.partition(", under")[0] not in may_differ:
+                    yield f"{cell}: {_reason(message)}"
+
+
+def _tagged(page: Page) -> Iterator[str]:
+    """How messages begin that speak of the cells which may differ."""
+    code = [cell for cell in page.read_notebook().cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, 1):
+        if TAG in cell.metadata.get("tags", []):
+            yield f"{page.notebook.name}, In [{number}]"
+
+
+def _reason(message: str) -> str:
+    """The line that says what differs: the first of a comparison, which stands below the cell; the last of an error."""
+    compared = message.rpartition("\n\n")[2]
+    if "If the change is meant: " in compared:
+        return compared.partition("\n")[0]
+    return message.rpartition("\n")[2]
+
+
+def agrees(which: str, folder: Path, chosen: Sequence[Page]) -> bool:
+    """Set up one of the environments in `folder`, compare, and print the outcome."""
+    started = time.perf_counter()
+    try:
+        python = set_up(folder / which, requirements(which))
+    except subprocess.CalledProcessError:
+        print(f"{which}: pip could not set it up; what it says stands above")
+        return False
+    ready = time.perf_counter()
+    stated = pinned(ROOT / "requirements.txt")
+    found = installed(python, list(stated))
+    others = [f"{name} {found[name]} (pinned: {stated[name]})" for name in stated if found[name] != stated[name]]
+    print(f"{which}: TensorFlow {found['tensorflow']}, Keras {found['keras']}, set up in {ready - started:.0f} s")
+    print(f"  not as pinned: {', '.join(others) or 'nothing'}", flush=True)
+    try:
+        lines = differences(python, chosen)
+    except RuntimeError as error:
+        print(f"  {error}")
+        return False
+    outcome = f"cells that differ: {len(lines)}" if lines else "all agree"
+    print(f"  {outcome}, compared in {time.perf_counter() - ready:.0f} s")
+    for line in lines:
+        print(f"    {line}")
+    if lines:
+        print(f"  to see a whole page: {python} -m pytest --nbval notebooks/NN_topic.ipynb")
+    return not lines
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m workbook.versions", description=__doc__.splitlines()[0])
+    parser.add_argument("pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named")
+    parser.add_argument("--only", choices=ENVIRONMENTS, help="one of the two; both if it is not given")
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the environments are made: %(default)s")
+    asked = parser.parse_args(arguments)
+    try:
+        chosen = [find_page(name) for name in asked.pages] or pages()
+    except ValueError as error:
+        parser.error(str(error))
+    agree = [agrees(which, asked.folder.resolve(), chosen) for which in ([asked.only] if asked.only else ENVIRONMENTS)]
+    return int(not all(agree))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
