@@ -70,7 +70,7 @@ def report(rates):
     for name, rate in rates.items():
         print(f"{name:26}{rate:8,.0f} images/s, the last is {best / rate:.1f} times as fast")
     generator, directory = best / rates["generator, batches of one"], best / rates["directory"]
-    print(f"shards / generator: {generator:.1f}, asked for 15; shards / directory: {directory:.1f}, asked for 2")
+    print(f"shards / generator, batches of one: {generator:.1f}; shards / directory: {directory:.1f}")
 
 
 def measure(dataset, images):

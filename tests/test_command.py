@@ -125,6 +125,9 @@ def test_interrupted_training_leaves_the_old_weights(capsys, monkeypatch):
         (["train", "--network", "alexnet"], "invalid choice: 'alexnet'"),
         (["train", "--epochs", "0"], "0 is no integer of 1 or more"),
         (["train", "--batch-size", "many"], "many is no integer"),
+        (["train", "--network", "line_cnn", "--subsample", "0"], "0 is no number above 0, and at most 1"),
+        (["train", "--subsample", "1.5"], "1.5 is no number above 0"),
+        (["train", "--subsample", "half"], "half is no number above 0"),
         (["train", "--data", "mnist"], "invalid choice: 'mnist'"),
     ],
 )

@@ -189,7 +189,7 @@ def _parser():
     train_parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     train_parser.add_argument(
         "--subsample",
-        type=float,
+        type=_fraction,
         metavar="FRACTION",
         help="take only this part of each class of characters, or of the lines",
     )
@@ -217,3 +217,13 @@ def _positive(text):
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text} is no integer of 1 or more")
     return int(text)
+
+
+def _fraction(text):
+    try:
+        fraction = float(text)
+    except ValueError:
+        fraction = math.nan
+    if not 0 < fraction <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0, and at most 1")
+    return fraction

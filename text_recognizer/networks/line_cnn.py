@@ -14,7 +14,8 @@ def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: in
     cuts the line up: the network consists of convolutions, so what two windows share is computed
     once (P. Sermanet et al., "OverFeat", 2014, arXiv:1312.6229, section 3.5). Three of them halve
     the height of the image and two its width; the fourth is as high as what is left, so that each
-    column becomes one vector; the last one looks to both sides.
+    column becomes one vector; the last one looks to both sides. What is pooled is pooled before it
+    is normalized: a quarter of the values costs a quarter.
 
     Args:
         input_shape: the shape of an image without the batch: (height, width), or
@@ -37,23 +38,24 @@ def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: in
         [
             keras.Input(input_shape),
             layers.Reshape(with_channels(input_shape)),
-            *_convolution(layers.Conv2D, filters, 5, strides=2, padding="same"),
-            *_convolution(layers.Conv2D, 2 * filters, 3, padding="same"),
+            layers.Conv2D(filters, 5, strides=2, padding="same", use_bias=False),
+            *_normalized_relu(),
+            layers.Conv2D(2 * filters, 3, padding="same", use_bias=False),
             layers.MaxPooling2D(2, padding="same"),
-            *_convolution(layers.Conv2D, 3 * filters, 3, strides=(2, 1), padding="same"),
-            *_convolution(layers.Conv2D, 128, (height, 1)),
+            *_normalized_relu(),
+            layers.Conv2D(3 * filters, 3, strides=(2, 1), padding="same", use_bias=False),
+            *_normalized_relu(),
+            layers.Conv2D(128, (height, 1), use_bias=False),
+            *_normalized_relu(),
             layers.Reshape((-1, 128)),
-            *_convolution(layers.Conv1D, 128, 5, padding="same"),
+            layers.Conv1D(128, 5, padding="same", use_bias=False),
+            *_normalized_relu(),
             layers.Dense(output_shape[0]),
         ],
         name="line_cnn",
     )
 
 
-def _convolution(convolution, filters, kernel_size, **kwargs):
-    """A convolution, normalized. Its averages forget in tens of batches: training may be that short."""
-    return (
-        convolution(filters, kernel_size, use_bias=False, **kwargs),
-        keras.layers.BatchNormalization(momentum=0.9),
-        keras.layers.ReLU(),
-    )
+def _normalized_relu():
+    # The averages forget in tens of batches: training may be that short.
+    return keras.layers.BatchNormalization(momentum=0.9), keras.layers.ReLU()

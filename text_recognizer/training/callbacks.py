@@ -10,6 +10,7 @@ from pathlib import Path
 
 import h5py
 import keras
+from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 RUN = "training_run"  # the data set in the HDF5 file, beside the groups that Keras makes
@@ -145,6 +146,7 @@ class ProgressBar(keras.callbacks.Callback):
             TextColumn("left"),
             TimeRemainingColumn(),
             speed_estimate_period=3600,  # seconds to average over
+            console=Console(force_jupyter=False),  # in a notebook, lines of text, not one of HTML for each
             disable=not sys.stdout.isatty(),
         )
         self._epochs, self._done = epochs, done

@@ -107,9 +107,9 @@ SAMPLE = dataclasses.replace(
     levels=(1, 1),
     batch_size=16,
     shuffle=600,
-    epochs=6,
-    initial_rate=0.1,
-    rate_epochs=5,
+    epochs=12,
+    initial_rate=0.03,
+    rate_epochs=10,
     shards=4,
 )
 """For the sample's 600 images, on a laptop's CPU."""
