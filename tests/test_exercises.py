@@ -3,9 +3,11 @@
 The wrong answers stand in tests/wrong_answers, a module a page.
 """
 
+import ast
 import importlib
 import pkgutil
 import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -48,7 +50,7 @@ def test_other_right_answers_are_right_too():
     import keras
     from keras import layers
 
-    from workbook.exercises import sequential
+    from workbook.exercises import autodiff, sequential
 
     def functional():
         image = keras.Input((28, 28))
@@ -63,11 +65,13 @@ def test_other_right_answers_are_right_too():
     assert sequential.small_classifier.verdict(functional).startswith("Right.")
     assert sequential.loss_for_logits.verdict(in_a_list).startswith("Right.")
     assert sequential.parameter_count.verdict(np.int64(50_890)).startswith("Right.")
+    assert autodiff.loss_of_an_epoch.verdict(0.69).startswith("Right.")
 
 
 @pytest.mark.parametrize("name", EXERCISES)
 def test_two_wrong_answers_at_least(name):
-    assert sum(wrong == name for wrong, _, _ in WRONG) >= 2
+    found = sum(wrong == name for wrong, _, _ in WRONG)
+    assert found >= 2, f"tests/wrong_answers/{name.partition('.')[0]}.py has {found} for {name}"
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -76,17 +80,21 @@ def test_hints_go_on_and_end(name, capsys):
     exercise._hints_given = 0
     for number in [*range(len(exercise.hints)), len(exercise.hints) - 1]:
         exercise.hint()
-        assert capsys.readouterr().out.strip().endswith(exercise.hints[number])
+        lines = capsys.readouterr().out.splitlines()
+        assert " ".join(lines).endswith(exercise.hints[number])
+        assert max(map(len, lines)) <= 96
 
 
 @pytest.mark.parametrize("name", EXERCISES)
-def test_shown_solution_is_the_tested_one(name, capsys):
+def test_shown_solution_runs_in_a_cell_and_is_right(name, capsys):
     exercise = EXERCISES[name]
     exercise.solution()
-    shown = capsys.readouterr().out.split("\n\n", 1)[1]
+    shown = textwrap.dedent(capsys.readouterr().out.split("\n\n", 1)[1])
+    last = ast.parse(shown).body[-1]
     scope = dict(vars(importlib.import_module(exercise.checker.__module__)))
-    exec(f"def shown():\n{shown}", scope)
-    assert exercise.verdict(scope["shown"]()).startswith("Right.")
+    exec(shown, scope)
+    answer = eval(last.name if isinstance(last, ast.FunctionDef) else ast.unparse(last), scope)
+    assert exercise.verdict(answer).startswith("Right.")
 
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
@@ -96,9 +104,11 @@ def test_page_and_exercises_agree(page):
     text = page.text.read_text(encoding="utf-8")
     announced = re.findall(r"^\*\*Exercise \d+\*\* · (\w+) · (\d+) minutes\.", text, re.MULTILINE)
     checked = re.findall(rf"^{topic}\.(\w+)\.check\(", text, re.MULTILINE)
-    mine = [EXERCISES[f"{topic}.{name}"] for name in checked]
-    assert [(e.difficulty, str(e.minutes)) for e in mine] == announced
-    assert {f"{topic}.{name}" for name in checked} == {n for n in EXERCISES if n.startswith(f"{topic}.")}
+    mine = [name.partition(".")[2] for name in EXERCISES if name.startswith(f"{topic}.")]
+    assert set(checked) == set(mine), f"what {page.text.name} checks, and what exercises/{topic}.py has"
+    exercises_checked = [EXERCISES[f"{topic}.{name}"] for name in checked]
+    needed = [(exercise.difficulty, str(exercise.minutes)) for exercise in exercises_checked]
+    assert announced == needed, "an exercise begins so: **Exercise 1** · easy · 2 minutes. What to do"
 
 
 def checker(answer):
@@ -134,6 +144,15 @@ def test_verdicts(capsys):
     assert make().verdict(41) == "Not yet. Think bigger."
     raising = make(checker=lambda answer: answer / 0)
     assert raising.verdict(1) == "Not yet. Your answer raised ZeroDivisionError: division by zero"
+
+
+def test_error_in_an_answer_names_its_line():
+    def answer():
+        return int("four")
+
+    verdict = make(checker=lambda answer: answer()).verdict(answer)
+    assert verdict.startswith("Not yet. Your answer raised ValueError: invalid literal")
+    assert verdict.endswith('of the cell:\n    return int("four")')
 
 
 @pytest.mark.parametrize("changes", [{"difficulty": "trivial"}, {"hints": ()}])

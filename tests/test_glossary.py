@@ -28,7 +28,8 @@ def uses(text, term):
 
 
 def test_every_line_has_a_term_a_definition_and_a_link():
-    assert [line for line in LINES if not ENTRY.fullmatch(line)] == []
+    wrong = [line for line in LINES if not ENTRY.fullmatch(line)]
+    assert not wrong, "\n".join(["not `- **term**: Definition. [NN Heading](NN_topic.md#anchor)`:", *wrong])
     assert len(ENTRIES) > 100
 
 
@@ -57,7 +58,7 @@ def test_every_term_is_used_where_its_link_leads():
             wrong.append(f"{entry['term']}: no section of {entry['file']} is called {entry['claim']!r}")
         elif not uses(document.section(entry["anchor"]), entry["term"]):
             wrong.append(f"{entry['term']}: not in the section {entry['claim']!r} of {entry['file']}")
-    assert wrong == []
+    assert not wrong, "\n".join(["", *wrong])
 
 
 @pytest.mark.parametrize(

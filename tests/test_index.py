@@ -54,4 +54,5 @@ def test_a_cell_that_cannot_be_read_is_named(tmp_path):
 
 
 def test_the_index_is_the_one_that_would_be_written():
-    assert INDEX.read_text(encoding="utf-8") == index(pages()), "To mend it: make index"
+    up_to_date = INDEX.read_text(encoding="utf-8") == index(pages())
+    assert up_to_date, "notebooks/index.md does not say what the pages use. To mend it: make index"

@@ -1,15 +1,17 @@
 """Everything that is written for a reader: links, anchors, images, headings, tables, as GitHub shows them."""
 
 import re
+from difflib import get_close_matches
 from urllib.parse import urlsplit
 
 import pytest
 
 from workbook.markdown import Document
-from workbook.pages import NOTEBOOKS, ROOT, pages
+from workbook.pages import ALT_WORDS, NOTEBOOKS, ROOT, pages
 
 README = Document(ROOT / "README.md")
-DOCUMENTS = [Document(path) for folder in (ROOT, NOTEBOOKS) for path in sorted(folder.glob("*.md"))]
+FOLDERS = (ROOT, NOTEBOOKS, ROOT / "img" / "full")
+DOCUMENTS = [Document(path) for folder in FOLDERS for path in sorted(folder.glob("*.md"))]
 ANCHORS = {document.path: {heading.anchor for heading in document.headings} for document in DOCUMENTS}
 
 documents = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda document: document.path.name)
@@ -36,7 +38,8 @@ def test_every_link_leads_to_a_file_and_to_a_heading(document):
         if not file.exists():
             wrong.append(f"{place}: there is no such file")
         elif anchor and anchor not in ANCHORS.get(file, ()):
-            wrong.append(f"{place}: no heading has this anchor")
+            like = get_close_matches(anchor, ANCHORS.get(file, ()), n=1)
+            wrong.append(f"{place}: no heading has this anchor" + "".join(f"; one like it is #{it}" for it in like))
         elif not link.text.strip():
             wrong.append(f"{place} has no text")
     nothing(wrong)
@@ -46,15 +49,16 @@ def test_every_link_leads_to_a_file_and_to_a_heading(document):
 def test_every_image_says_what_it_shows(document):
     images = [link for link in document.links if link.is_image]
     nothing(
-        f"{document.path.name}, line {image.line}: {image.target} needs alt text of several words, not {image.text!r}"
+        f"{document.path.name}, line {image.line}: {image.target} "
+        f"needs alt text of {ALT_WORDS} words or more, not {image.text!r}"
         for image in images
-        if len(image.text.split()) < 6
+        if len(image.text.split()) < ALT_WORDS
     )
 
 
 def test_every_figure_is_shown():
     shown = {link.file_and_anchor(d.path)[0] for d in DOCUMENTS for link in d.links if link.is_image}
-    figures = [path for path in sorted((ROOT / "img").rglob("*")) if path.is_file()]
+    figures = [path for path in sorted((ROOT / "img").rglob("*")) if path.is_file() and path.suffix != ".md"]
     nothing(f"{figure.relative_to(ROOT).as_posix()} is shown nowhere" for figure in figures if figure not in shown)
 
 
@@ -102,12 +106,16 @@ def test_page_is_small_enough_for_github(page):
 @course
 def test_page_is_linked_from_the_readme_and_to_its_neighbours(page):
     from_readme = {link.file_and_anchor(README.path)[0] for link in README.links}
-    assert {page.text, page.notebook} <= from_readme
+    wrong = [
+        f"README.md, the table of pages, has no link to {file.name}"
+        for file in (page.text, page.notebook)
+        if file not in from_readme
+    ]
     links = {link.file_and_anchor(page.text)[0] for link in Document(page.text).links}
     order = pages()
     place = order.index(page)
-    neighbours = {other.text for other in order[max(0, place - 1) : place + 2] if other != page}
-    assert neighbours <= links, f"not linked: {[path.name for path in neighbours - links]}"
+    neighbours = [other.text for other in order[max(0, place - 1) : place + 2] if other != page]
+    nothing(wrong + [f"{page.text.name} has no link to {other.name}" for other in neighbours if other not in links])
 
 
 def test_glossary_and_index_are_linked_from_the_readme():

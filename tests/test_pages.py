@@ -108,6 +108,7 @@ def test_a_changed_number_is_named_with_page_cell_and_command(page, course):
     message = course.nbval(page.notebook)["Cell 0"]
     assert '77_small.ipynb, In [1], under "A small page"' in message
     assert "0.1250 became 0.1234" in message
+    assert '```python compare={"rtol": 0.05}' in message
     assert "make render PAGES=77_small" in message
 
 
@@ -120,6 +121,7 @@ def test_a_changed_picture_is_written_where_the_message_says(page, course):
         file = f".nbval/77_small/cell_02_{kind}.png"
         assert file in message
         assert (course.folder / file).is_file()
+    assert '```python compare={"shift": 2}' in message
 
 
 def test_a_cell_that_was_never_executed_is_refused(page, course):
@@ -133,11 +135,28 @@ def test_a_cell_that_was_never_executed_is_refused(page, course):
         assert "make render PAGES=77_small" in outcome[item]
 
 
+def expect_something_else(page):
+    """In the text and in the notebook, which then agree with each other and not with the output."""
+    edit(page.text, "took 12 ms\n", "took 13 ms\n")
+    notebook = nbformat.read(page.notebook, as_version=4)
+    for cell, text in zip(notebook.cells, page.read_text().cells):
+        cell.source = text.source
+    nbformat.write(notebook, page.notebook)
+
+
+def drop_the_last_cell(page):
+    text = page.text.read_text(encoding="utf-8")
+    page.text.write_text(text.rpartition("\n\n```python")[0], encoding="utf-8")
+
+
 DISAGREEMENTS = {
     "code": (lambda page: edit(page.text, '0.1234, 3 epochs, took 12 ms")', '0.1235")'), "In [1]"),
     "text": (lambda page: edit(page.text, "Some text.", "Other text."), "A small page"),
-    "tolerance": (lambda page: edit(page.text, "```python\n", '```python compare={"rtol": 0.1}\n'), "In [1]"),
-    "what to expect": (lambda page: edit(page.text, "ms\n```", "s\n```"), "A heading"),
+    "tolerance": (lambda page: edit(page.text, "```python\n", '```python compare={"rtol": 0.1}\n'), '77_small.md:    ```python compare={"rtol": 0.1}'),
+    "what to expect": (lambda page: edit(page.text, "ms\n```", "s\n```"), 'text under "A small page"'),
+    "output": (expect_something_else, "below In [1]"),
+    "cell more": (lambda page: edit(page.text, "## A heading", "```python\n2\n```\n\n## A heading"), "77_small.ipynb:"),
+    "cell less": (drop_the_last_cell, "77_small.md:    (nothing)"),
     "notebook missing": (lambda page: page.notebook.unlink(), "is missing"),
     "figure missing": (lambda page: (page.text.parents[1] / "img" / "77_line.png").unlink(), "77_line.png is missing"),
     "figure changed": (lambda page: (page.text.parents[1] / "img" / "77_line.png").write_bytes(b""), "77_line.png differs"),
@@ -158,6 +177,7 @@ def test_disagreement_is_named_with_page_cell_and_command(page, course):
     message = course.nbval(page.text)["agreement"]
     assert message.startswith("77_small.md:")
     assert 'In [1], under "A small page" is not the same in 77_small.md and 77_small.ipynb' in message
+    assert '  77_small.md:    print("loss 0.1234, 4 epochs, took 12 ms")\n  77_small.ipynb: print("loss 0.1234, 3' in message
     assert "make render PAGES=77_small" in message
 
 
@@ -174,6 +194,7 @@ UNFIT = {
     "nothing is printed": ('print("loss 0.1234, 3 epochs, took 12 ms")', ""),
     "a marker is misspelt": ("<!-- expect -->\n*", "<!--Expect-->\n*"),
     "another language would be executed": ("Some text.", "```sh\nfalse\n```"),
+    "a merge is half done": ("Some text.", "<<<<<<< HEAD\nSome text.\n=======\nOther text.\n>>>>>>> other"),
     "a block does not end": ("<!-- /expect -->\n\n## A heading", "## A heading"),
     "a tolerance is misspelt": ("```python\nprint", '```python compare={"tol": 1}\nprint'),
 }

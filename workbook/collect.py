@@ -118,7 +118,8 @@ class Cell(IPyNbCell):
             saved = difference.picture.save(folder, f"cell_{self.cell_num + 1:02d}")
             lines += ["Look at:"] + [f"  {path.relative_to(self.config.rootpath)}" for path in saved]
         lines.append(f"If the change is meant: {self.parent.page.mend}")
-        lines.append('If the cell varies by nature, state how far on its fence: ```python compare={"rtol": 0.05}')
+        wider = '"shift": 2' if difference.picture else '"rtol": 0.05'
+        lines.append(f"If the cell varies by nature, state how far on its fence: ```python compare={{{wider}}}")
         raise Disagreement(f"{self.described}\n{self.cell.source}\n\n" + "\n".join(lines))
 
     def repr_failure(self, excinfo):

@@ -1,7 +1,7 @@
 """Execute pages on the real data and print their results: `make full`, or `python -m workbook.full [PAGE ...]`.
 
-The results are what the cells tagged `result` print; what they draw goes into img/full, which the
-README shows. The pages stay as they are. The data come from the cache of Keras (`KERAS_HOME`), or
+The results are what the cells tagged `result` print; what they draw goes into img/full, where a
+README.md shows it. The pages stay as they are. The data come from the cache of Keras (`KERAS_HOME`), or
 from the network the first time.
 """
 

@@ -14,10 +14,12 @@ from __future__ import annotations
 
 import argparse
 import base64
+import json
 import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 
 import jupytext
@@ -28,6 +30,7 @@ from workbook.compare import METADATA_KEY, Tolerance, tidy
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
+ALT_WORDS = 6  # at least as many say what a figure shows
 
 _NAME = re.compile(r"\d\d_\w+")
 _MARKER = re.compile(r"<!--\s*/?expect\w*\s*-->", re.IGNORECASE)
@@ -35,6 +38,7 @@ _MARKER = re.compile(r"<!--\s*/?expect\w*\s*-->", re.IGNORECASE)
 _OTHER_LANGUAGE = re.compile(r"%%(?:sh|bash|html|javascript|js|perl|ruby|latex|svg|R|cmd)\b")
 _EXPECT = re.compile(r"<!-- expect -->\n(.*?)<!-- /expect -->", re.DOTALL)
 _FIGURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)
+_HALF_MERGED = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
@@ -89,8 +93,14 @@ class Page:
         """The cells as the `.md` has them, without outputs.
 
         Raises:
-            PageError: if a fence in another language than Python would be executed.
+            PageError: if a fence in another language than Python would be executed, or a merge was left half done.
         """
+        source = self.text.read_text(encoding="utf-8")
+        if half := _HALF_MERGED.search(source):
+            raise PageError(
+                f"{self.text.name}, line {source.count(chr(10), 0, half.start()) + 1}: a merge was left half done. "
+                "Choose between the two sides, and delete the lines <<<<<<<, ======= and >>>>>>>"
+            )
         text = jupytext.read(self.text, fmt="md", config=self._config)
         for i, cell in enumerate(text.cells):
             if cell.cell_type == "code" and _OTHER_LANGUAGE.match(cell.source):
@@ -134,14 +144,8 @@ class Page:
         for i, cell in enumerate(notebook.cells):
             if never_executed(cell):
                 yield f"{cell_name(notebook.cells, i)} of {self.notebook.name} was never executed"
-        stated, stored = ([_essence(c) for c in nb.cells] for nb in (text, notebook))
-        if stated != stored:
-            i = next(
-                (i for i, (a, b) in enumerate(zip(stated, stored)) if a != b),
-                min(len(stated), len(stored)),
-            )
-            cells = text.cells if i < len(text.cells) else notebook.cells
-            yield f"{cell_name(cells, i)} is not the same in {self.text.name} and {self.notebook.name}"
+        if unlike := _unlike(self, text.cells, notebook.cells):
+            yield unlike
             return
         try:
             shown, figures = expectations(self, notebook.cells)
@@ -150,7 +154,8 @@ class Page:
             return
         for i, source in shown.items():
             if source != notebook.cells[i].source:
-                yield f"{cell_name(notebook.cells, i)} does not show what the cell above it printed"
+                above = cell_name(notebook.cells, _code_above(notebook.cells, i))
+                yield f"what to expect below {above} is not its output"
         for figure in figures:
             if not figure.file.is_file() or figure.file.read_bytes() != figure.png:
                 state = "differs from" if figure.file.is_file() else "is missing;"
@@ -194,13 +199,15 @@ def never_executed(cell: Mapping) -> bool:
     return cell["cell_type"] == "code" and bool(cell["source"].strip()) and cell["execution_count"] is None
 
 
-def cell_name(cells: list, index: int) -> str:
-    """How a message names a cell: `In [3], under "A heading"`, counted as a run from top to bottom does."""
-    heading = next(
-        (found[-1] for c in reversed(cells[: index + 1])
-         if c["cell_type"] == "markdown" and (found := re.findall(r"^#+ +(.+)$", c["source"], re.MULTILINE))),
-        "the top of the page",
-    )  # fmt: skip
+def cell_name(cells: list, index: int, line: int = 0) -> str:
+    """How a message names a cell: `In [3], under "A heading"`, counted as a run from top to bottom does.
+
+    A text cell may have several headings: the one at or above the given line of it is named.
+    """
+    texts = [c["source"] for c in cells[:index] if c["cell_type"] == "markdown"]
+    if cells[index]["cell_type"] == "markdown":
+        texts += cells[index]["source"].split("\n")[: line + 1]
+    heading = (re.findall(r"^#+ +(.+)$", "\n".join(texts), re.MULTILINE) or ["the top of the page"])[-1]
     if cells[index]["cell_type"] != "code":
         return f'the text under "{heading}"'
     count = sum(c["cell_type"] == "code" for c in cells[: index + 1])
@@ -220,32 +227,36 @@ def expectations(page: Page, cells: list) -> tuple[dict[int, str], list[Figure]]
     """
     sources: dict[int, str] = {}
     figures: list[Figure] = []
-    code, number = None, 0
     for i, cell in enumerate(cells):
-        if cell["cell_type"] == "code":
-            code, number = cell, i
         if cell["cell_type"] != "markdown" or not _MARKER.search(cell["source"]):
             continue
+        number = _code_above(cells, i)
         try:
             blocks = _EXPECT.findall(cell["source"])
-            if code is None or 2 * len(blocks) != len(_MARKER.findall(cell["source"])):
+            if number is None or 2 * len(blocks) != len(_MARKER.findall(cell["source"])):
                 raise ValueError(
                     "an expect block stands below a code cell, begins with a line <!-- expect --> "
                     "and ends with <!-- /expect -->"
                 )
             filled = []
             for block in blocks:
-                drawn = _figures(page, code, block, number)
-                filled.append(_block(printed(code), drawn))
+                drawn = _figures(page, cells[number], block, number)
+                filled.append(_block(printed(cells[number]), drawn))
                 figures += drawn
             for figure in figures:
                 if sum(figure.file == other.file for other in figures) > 1:
                     raise ValueError(f"{figure.target} is named twice on the page")
         except ValueError as error:
-            raise PageError(f"{page.text.name}, {cell_name(cells, i)}: {error}") from None
+            place = cell_name(cells, i) if number is None else f"below {cell_name(cells, number)}"
+            raise PageError(f"{page.text.name}, {place}: {error}") from None
         answers = iter(filled)
         sources[i] = _EXPECT.sub(lambda _, answers=answers: next(answers), cell["source"])
     return sources, figures
+
+
+def _code_above(cells: list, index: int) -> int | None:
+    """The index of the last code cell above a text cell; None if there is none."""
+    return max((i for i, cell in enumerate(cells[:index]) if cell["cell_type"] == "code"), default=None)
 
 
 def _figures(page: Page, code: Mapping, block: str, number: int) -> list[Figure]:
@@ -262,8 +273,10 @@ def _figures(page: Page, code: Mapping, block: str, number: int) -> list[Figure]
         file = Path(os.path.normpath(page.text.parent / target))
         if file.parent != page.text.parent.parent / "img" or file.suffix != ".png":
             raise ValueError(f"a figure is written to ../img/….png, not to {target}")
-        if len(alt.split()) < 3:
-            raise ValueError(f"the alt text of {target} must say what the figure shows, not {alt!r}")
+        if len(alt.split()) < ALT_WORDS:
+            raise ValueError(
+                f"the alt text of {target} must say what the figure shows, in {ALT_WORDS} words or more, not {alt!r}"
+            )
         figures.append(Figure(number, alt, target, file, base64.b64decode(png)))
     return figures
 
@@ -298,15 +311,33 @@ def without_colours(text: str) -> str:
     return _ANSI.sub("", text)
 
 
-def _essence(cell: Mapping) -> tuple:
-    """What must agree between a page and its notebook."""
-    metadata = cell["metadata"]
-    return (
-        cell["cell_type"],
-        cell["source"],
-        sorted(metadata.get("tags", [])),
-        metadata.get(METADATA_KEY),
-    )
+def _unlike(page: Page, stated: list, stored: list) -> str | None:
+    """In words, where the cells of a page's text first differ from those of its notebook; None if nowhere."""
+    for i, (text, notebook) in enumerate(zip_longest(map(_essence, stated), map(_essence, stored), fillvalue=[])):
+        for number, (a, b) in enumerate(zip_longest(text, notebook)):
+            if a != b:
+                place = cell_name(stated if text else stored, i, number)
+                names = page.text.name, page.notebook.name
+                width = max(map(len, names)) + 1
+                return (
+                    f"{place} is not the same in {names[0]} and {names[1]}\n"
+                    f"  {names[0] + ':':{width}} {'(nothing)' if a is None else a}\n"
+                    f"  {names[1] + ':':{width}} {'(nothing)' if b is None else b}\n"
+                    "  The .md counts: what you changed in the .ipynb alone, write there before you render."
+                )
+    return None
+
+
+def _essence(cell: Mapping) -> list[str]:
+    """What must agree between a page and its notebook: the lines of a cell, below its fence if it is code."""
+    lines = cell["source"].split("\n")
+    if cell["cell_type"] != "code":
+        return lines
+    tags, tolerance = sorted(cell["metadata"].get("tags", [])), cell["metadata"].get(METADATA_KEY)
+    fence = ["```python"]
+    fence += [f"tags={json.dumps(tags)}"] if tags else []
+    fence += [f"{METADATA_KEY}={json.dumps(tolerance)}"] if tolerance is not None else []
+    return [" ".join(fence), *lines]
 
 
 def tolerance_of(page: Page, cells: list, index: int) -> Tolerance:

@@ -17,7 +17,7 @@ THOROUGH = [
     Accident(
         "a tenth of the learning rate",
         "train_resnet(SAMPLE, folder",
-        "train_resnet(dataclasses.replace(SAMPLE, initial_rate=0.005), folder",
+        "train_resnet(dataclasses.replace(SAMPLE, initial_rate=0.003), folder",
         (TRAINED,),
     ),
     Accident(

@@ -25,6 +25,10 @@ def by_wnids(annotations, wnids):
     return [wnids.index(fields(annotations)[name]) for name in sorted(fields(annotations))]
 
 
+def from_one(annotations, wnids):
+    return [sorted(wnids).index(fields(annotations)[name]) + 1 for name in sorted(fields(annotations))]
+
+
 def past_all(jacobians, gradient):
     through = gradient
     for J in reversed(jacobians):
@@ -69,7 +73,9 @@ WRONG = [
     (page.parameters_of_a_bottleneck, 3 * 9 * 256 * 256 + 4 * 3 * 256, "quarter"),
     (page.parameters_of_a_bottleneck, KERNELS + 4 * 384 + 256 * 256, "identity"),
     (page.parameters_of_a_bottleneck, 256, "is not it"),
+    (page.parameters_of_a_bottleneck, 2 * 256 * 128 + 9 * 128 * 128 + 4 * 512, "not half"),
     (page.parameters_of_a_bottleneck, "71,168", "without quotes"),
+    (page.parameters_of_a_bottleneck, (71, 168), "commas"),
     (page.rate_of_a_step, lambda step, images, batch_size: 0.01 if step // (images // batch_size) < 64 else 0.001, "smaller"),
     (page.rate_of_a_step, lambda step, images, batch_size: 0.01 if step < 64 else 0.001, "64th epoch"),
     (page.rate_of_a_step, lambda step, images, batch_size: 0.01 if step // -(-images // batch_size) <= 64 else 0.001, "first step after"),
@@ -81,6 +87,7 @@ WRONG = [
     (page.labels_in_keras_order, lambda annotations, wnids: [wnids.index(w) for w in fields(annotations).values()], "Neither"),
     (page.labels_in_keras_order, lambda annotations, wnids: [fields(annotations)[n] for n in sorted(fields(annotations))], "integers"),
     (page.labels_in_keras_order, lambda annotations, wnids: sorted(range(len(wnids))), "3 labels"),
+    (page.labels_in_keras_order, from_one, "from 0 to 2"),
     (page.back_through_blocks, through_all, "past each"),
     (page.back_through_blocks, forwards, "wrong order"),
     (page.back_through_blocks, not_transposed, "transposed"),

@@ -36,6 +36,7 @@ WRONG = [
     (page.parameter_count, 784 * 64 + 64 + 784 * 10 + 10, "what the first one gives"),
     (page.parameter_count, 12345, "inputs * outputs"),
     (page.parameter_count, "50,890", "without quotes"),
+    (page.parameter_count, (50, 890), "commas"),
     (page.weight_updates, 220, "rounded down"),
     (page.weight_updates, 1412 / 32 * 5, "half step"),
     (page.weight_updates, 45, "one epoch"),

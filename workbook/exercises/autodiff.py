@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from workbook.exercises.exercise import Exercise, WrongAnswer
+from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
 
@@ -28,6 +28,8 @@ def _check_tape(answer: Mapping[str, float | str]) -> str:
         given = answer.get(case)
         if given is None:
             raise WrongAnswer(f'{case}: None is an object of Python. Write the word in quotes, "None".')
+        if isinstance(given, str) and given not in ("None", "an error"):
+            raise WrongAnswer(f'{case}: give a number without quotes, "None" or "an error", not {given!r}.')
         same = (
             given == expected
             if isinstance(expected, str)
@@ -65,6 +67,7 @@ what_the_tape_says = Exercise(
 
 
 def _check_epoch_loss(answer: float) -> str:
+    require_number(answer)
     said = {
         (0.5 + 0.7 + 1.4) / 3: "That is the mean over batches. The small one counts as much as the others there.",
         0.5 * 32 + 0.7 * 32 + 1.4 * 8: "That is the sum over the examples. Divide.",
@@ -75,7 +78,7 @@ def _check_epoch_loss(answer: float) -> str:
     for wrong, reason in said.items():
         if np.isclose(answer, wrong, rtol=1e-3):
             raise WrongAnswer(reason)
-    if not np.isclose(answer, _solve_epoch_loss(), atol=1e-3):
+    if not np.isclose(answer, _solve_epoch_loss(), atol=0.005):  # two decimals will do
         raise WrongAnswer(f"{answer} is not it. How much does each example weigh?")
     return "Each example counts the same, whichever batch it was in."
 
@@ -106,7 +109,15 @@ def _check_second_derivative(second_derivative: Callable) -> str:
         "sin(x)": (tf.sin, 1.0, -np.sin(1.0), np.cos(1.0)),
     }
     for name, (function, at, right, first) in cases.items():
-        value = second_derivative(function, tf.constant(at))
+        try:
+            value = second_derivative(function, tf.constant(at))
+        except TypeError as error:
+            if "received None" not in str(error):
+                raise
+            raise WrongAnswer(
+                f"For {name} the first derivative is None, and None cannot be differentiated again. x is a constant: "
+                "who watches it?"
+            ) from error
         if value is None:
             raise WrongAnswer(
                 f"For {name} it gives None. x is a constant: who watches it? And is the first derivative "

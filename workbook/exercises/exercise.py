@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import textwrap
+import traceback
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from numbers import Real
 from types import CodeType
 from typing import Any
 
@@ -54,7 +57,7 @@ class Exercise:
 
     def check(self, answer: Any) -> None:
         """Print whether `answer` is right, and what is wrong with it if not. Never raises."""
-        print(self.verdict(answer))
+        print(_filled(self.verdict(answer)))
 
     def verdict(self, answer: Any) -> str:
         """What `check` prints: it begins with "Waiting", "Not yet" or "Right"."""
@@ -65,19 +68,50 @@ class Exercise:
         except WrongAnswer as wrong:
             return f"Not yet. {wrong}"
         except Exception as error:  # the answer's own code failed: that is an answer too
-            return f"Not yet. Your answer raised {type(error).__name__}: {error}"
+            return f"Not yet. Your answer raised {type(error).__name__}: {error}{_where(answer, error)}"
 
     def hint(self) -> None:
         """Print the next hint; after the last one, the last one again."""
         number = min(self._hints_given, len(self.hints) - 1)
         self._hints_given = number + 1
-        print(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}")
+        print(_filled(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}"))
 
     def solution(self) -> None:
-        """Print one solution."""
-        source = textwrap.dedent(inspect.getsource(self.solution_source))
-        body = source.split("\n", 1)[1]
-        print(f"One solution:\n\n{textwrap.indent(textwrap.dedent(body).rstrip(), '    ')}")
+        """Print one solution, as it could stand in a cell."""
+        print(f"One solution:\n\n{textwrap.indent(_as_cell(self.solution_source), '    ')}")
+
+
+def require_number(answer: Any) -> None:
+    """Raise `WrongAnswer` for an answer that is not one number."""
+    if not isinstance(answer, Real):
+        raise WrongAnswer(f"Give one number, without quotes, brackets or commas, not {answer!r}.")
+
+
+def _filled(text: str) -> str:
+    """The text in lines of 96 characters, as wide as a cell. JupyterLab would break longer ones within a word."""
+    return "\n".join(textwrap.fill(line, 96, break_long_words=False) for line in text.splitlines())
+
+
+def _as_cell(function: Callable[[], Any]) -> str:
+    """The body of a function without its `return`, which cannot stand in a cell.
+
+    What is returned becomes the last expression. The name of a function that the body defines is left out.
+    """
+    source = textwrap.dedent(inspect.getsource(function))
+    body, lines = ast.parse(source).body[0].body, source.splitlines()
+    last, defined = body[-1], [node.name for node in body if isinstance(node, ast.FunctionDef)]
+    if isinstance(last.value, ast.Name) and last.value.id in defined:
+        del lines[last.lineno - 1 :]
+    else:
+        lines[last.lineno - 1] = lines[last.lineno - 1].replace("return ", "", 1)
+    return textwrap.dedent("\n".join(lines[1:])).rstrip()
+
+
+def _where(answer: Any, error: Exception) -> str:
+    """Which line of an answer that is a function raised the error: the last one that was reached."""
+    code = getattr(answer, "__code__", None)
+    frames = [f for f in traceback.extract_tb(error.__traceback__) if code and f.filename == code.co_filename]
+    return f"\nThat happened in line {frames[-1].lineno} of the cell:\n    {frames[-1].line}" if frames else ""
 
 
 def has_blank(answer: Any) -> bool:

@@ -9,12 +9,13 @@ import keras
 import numpy as np
 from keras import layers
 
-from workbook.exercises.exercise import Exercise, WrongAnswer
+from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
 
 
 def _check_parameters(answer: int) -> str:
+    require_number(answer)
     deep_1, deep_2, wide_1 = 5 * 10 + 10, 10 * 10 + 10, 2 * 20 + 20
     said = {
         271: "That is the model with inputs of 4 and 3 columns.",
@@ -143,7 +144,12 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
     try:
         found = model.evaluate(x, labels, batch_size=32, verbose=0, return_dict=True)
     except Exception as error:
-        if "`metrics`" in str(error) or "`loss_weights`" in str(error):
+        if "`metrics`" in str(error):
+            raise WrongAnswer(
+                "Keras refuses the metrics. There are two outputs, so name them: a dictionary whose keys are the "
+                "outputs and whose values are lists."
+            ) from error
+        if "`loss_weights`" in str(error):
             raise  # Keras says it well
         raise WrongAnswer(
             "A loss does not fit its labels. is_even is one number between 0 and 1; digit is one of ten "
@@ -274,7 +280,8 @@ def _check_same(same_class: Callable[[], keras.Model]) -> str:
     if sorted(names) != ["left", "right"]:
         raise WrongAnswer(f"The inputs are {names}, not left and right.")
     if model.output_shape != (None, 1):
-        raise WrongAnswer(f"The output has shape {model.output_shape}. One number for each pair makes (None, 1).")
+        hint = " Dense works on the last axis alone: is a Flatten missing?" if len(model.output_shape) > 2 else ""
+        raise WrongAnswer(f"The output has shape {model.output_shape}, not (None, 1): one number for each pair.{hint}")
     generator = np.random.default_rng(0)
     a, b = generator.random((2, 6, 28, 28), np.float32)
     # biases that are not zero, to tell a difference from another sum

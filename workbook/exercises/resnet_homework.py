@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Real
 
 import numpy as np
 
-from workbook.exercises.exercise import Exercise, WrongAnswer
+from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
 
 
 def _check_parameters(answer: int) -> str:
-    if not isinstance(answer, Real):
-        raise WrongAnswer(f"Give one number, without quotes or brackets, not {answer!r}.")
+    require_number(answer)
     kernels = 256 * 64 + 9 * 64 * 64 + 64 * 256
     normalized = 256 + 64 + 64
     said = {
@@ -24,6 +22,7 @@ def _check_parameters(answer: int) -> str:
         kernels + 4 * normalized + 256 * 256: "The skip is the identity, and has no weights.",
         256 * 64 + 64 * 64 + 64 * 256 + 4 * normalized: "The middle kernel is 3x3.",
         3 * 9 * 256 * 256 + 4 * 3 * 256: "A bottleneck computes with a quarter of its channels inside.",
+        2 * 256 * 128 + 9 * 128 * 128 + 4 * (256 + 128 + 128): "Inside it has a quarter of the channels, not half.",
     }
     if answer in said:
         raise WrongAnswer(said[answer])
@@ -123,6 +122,8 @@ def _check_labels(validation_labels: Callable[[str, Sequence[str]], Sequence[int
         raise WrongAnswer(f"Labels are integers from 0 to 2; it begins with {answer[0]!r}.") from None
     if len(found) != 5:
         raise WrongAnswer(f"There are 5 images, and it gives {len(found)} labels.")
+    if not all(0 <= label < 3 for label in found):
+        raise WrongAnswer(f"Labels of three classes go from 0 to 2, and it gives {found}.")
     class_of = dict(line.split("\t")[:2] for line in _ANNOTATIONS.splitlines())
     by_text, as_listed = sorted(class_of), list(class_of)
     said = {

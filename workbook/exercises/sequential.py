@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from numbers import Real
 
 import keras
 import numpy as np
 from keras import layers
 
-from workbook.exercises.exercise import Exercise, WrongAnswer
+from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
 
 
-def _number(answer) -> None:
-    if not isinstance(answer, Real):
-        raise WrongAnswer(f"Give one number, without quotes or brackets, not {answer!r}.")
-
-
 def _check_parameters(answer: int) -> str:
-    _number(answer)
+    require_number(answer)
     said = {
         784 * 64 + 64 * 10: "You counted the matrices. Each unit also adds a bias.",
         784 * 64 + 64: "That is the first Dense layer. There is a second one.",
@@ -57,7 +51,7 @@ parameter_count = Exercise(
 
 
 def _check_updates(answer: float) -> str:
-    _number(answer)
+    require_number(answer)
     said = {
         1412 // 32 * 5: "You rounded down. The images that are left over make a batch too.",
         1412 / 32 * 5: "There is no half step. A smaller last batch is a whole step.",
@@ -206,6 +200,8 @@ loss_for_logits = Exercise(
         "Two questions: which loss takes one-hot labels, and how does it learn that there is no softmax?",
         "A string such as 'categorical_crossentropy' stands for the loss with its defaults. "
         "from_logits is False by default.",
+        "An object is made by its class: keras.losses.CategoricalCrossentropy(...). "
+        "help(keras.losses.CategoricalCrossentropy) lists what it takes.",
     ),
     solution_source=_solve_loss,
 )

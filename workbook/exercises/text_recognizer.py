@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
+from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
 
-from workbook.exercises.exercise import Exercise, WrongAnswer
+from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
 
 
 def _check_parameters(answer: int) -> str:
-    if not isinstance(answer, Real):
-        raise WrongAnswer(f"Give one number, without quotes or brackets, not {answer!r}.")
+    require_number(answer)
     hidden, last = 784 * 256 + 256, 256 * 62 + 62
     said = {
         784 * 256 + 256 * 256 + 256 * 62: "You counted the matrices. Each unit also adds a bias.",
