@@ -17,7 +17,7 @@ plt.plot([3, 1, 2]);
 ```
 
 <!-- expect -->
-![a line that falls and rises](../img/77_result.png)
+![a line that falls and then rises again](../img/77_result.png)
 <!-- /expect -->
 
 ```python
@@ -27,7 +27,7 @@ plt.plot([1, 2, 3]);
 ```
 
 <!-- expect -->
-![a line that only rises](../img/77_other.png)
+![a line that only rises, from one to three](../img/77_other.png)
 <!-- /expect -->
 """
 
