@@ -10,11 +10,11 @@ from workbook.pages import ROOT
 
 # paths as they are on one machine only, and hosts from which packages come
 TRACE = re.compile(
-    r"(?<![\w.])/(?:home|root|Users|tmp|work)/|[A-Z]:\\{1,2}Users\b|index-url"
+    r"(?<![\w.])/(?:home|root|Users|tmp|work)/|[A-Z]:\\{1,2}Users\b|index[-]url"
     r"|\b(?:pypi|pythonhosted|anaconda|artifactory|nexus|npmjs)\b[\w.-]*\.(?:org|com|net|io)\b",
     re.IGNORECASE,
 )
-MEANT = {"tests/test_compare.py", "tests/test_repository.py"}  # such paths are their examples
+MEANT = "tests/test_compare.py"  # such paths are its examples
 
 
 def committed():
@@ -31,7 +31,7 @@ def test_no_file_names_a_path_of_a_machine_or_a_registry():
     found = []
     for name in committed():
         content = (ROOT / name).read_bytes()
-        if name in MEANT or b"\0" in content[:8000]:  # a picture is no text
+        if name == MEANT or b"\0" in content[:8000]:  # a picture is no text
             continue
         for number, line in enumerate(content.decode("utf-8").splitlines(), 1):
             if trace := TRACE.search(line):
@@ -39,7 +39,16 @@ def test_no_file_names_a_path_of_a_machine_or_a_registry():
     assert found == []
 
 
-TRACES = ["see /home/ada/x", '"/root/.keras"', "/tmp/x/y", "(/work/a)", r"C:\Users\ada", "from pypi.org", "--index-url"]
+# in pieces, so that this file holds no trace itself
+TRACES = [
+    "/".join(("see ", "home", "x")),
+    "/".join(('"', "root", '.keras"')),
+    "/".join(("", "tmp", "x")),
+    "/".join(("(", "work", "a)")),
+    "\\".join(("C:", "Users", "x")),
+    ".".join(("from pypi", "org")),
+    "-".join(("--index", "url")),
+]
 
 
 @pytest.mark.parametrize("line", TRACES)

@@ -17,7 +17,7 @@ def _check_parameters(answer: int) -> str:
     normalized = 256 + 64 + 64
     said = {
         kernels: "Those are the kernels. Each convolution has a normalization before it.",
-        kernels + 2 * normalized: "Those are the trained ones. Normalization also keeps two moving statistics a channel.",
+        kernels + 2 * normalized: "Those are the trained ones. Normalization keeps two moving ones a channel as well.",
         kernels + 4 * normalized + 64 + 64 + 256: "These convolutions have no bias.",
         kernels + 4 * normalized + 256 * 256: "The skip is the identity, and has no weights.",
         256 * 64 + 64 * 64 + 64 * 256 + 4 * normalized: "The middle kernel is 3x3.",
@@ -28,7 +28,8 @@ def _check_parameters(answer: int) -> str:
         raise WrongAnswer(said[answer])
     if answer != _solve_parameters():
         raise WrongAnswer(
-            f"{answer} is not it. Three convolutions, k * k * inputs * outputs each, and four numbers a channel before them."
+            f"{answer} is not it. Three convolutions, k * k * inputs * outputs each, and four numbers a channel before "
+            "them."
         )
     return "Most of them stand in the 3x3 convolution, although it has a quarter of the channels on both sides."
 
@@ -245,7 +246,7 @@ def _check_order(order: Callable[[int, int, int], Sequence[int]]) -> str:
             raise WrongAnswer("Each image must come once: some are missing, or come twice.")
     np.random.seed(1)
     if tuple(int(i) for i in order(50, 2, 3)) != orders[2, 3] or tuple(int(i) for i in first) != orders[0, 3]:
-        raise WrongAnswer("Asked again for the same seed and epoch, it gives another order: a run cannot go on with it.")
+        raise WrongAnswer("Asked again for the same seed and epoch, it gives another order: a run cannot go on so.")
     if orders[0, 0] == tuple(range(50)) and orders[1, 1] == tuple(range(50)):
         raise WrongAnswer("Nothing is shuffled.")
     if len({orders[0, epoch] for epoch in range(4)}) < 4:
