@@ -87,7 +87,7 @@ def build_network(configuration, steps_per_epoch, dtype_policy="float32", jit_co
         configuration: a `Configuration`.
         steps_per_epoch: batches in an epoch, in which the schedule of the learning rate counts.
         dtype_policy: one of `DTYPE_POLICIES`. On most CPUs, mixed precision only costs.
-        jit_compile: compile with XLA, which on a CPU slows convolutions down.
+        jit_compile: compile with XLA, which on a CPU may help a narrow network, and slows wide convolutions down.
 
     Returns:
         A `Resnet`, its weights drawn from Keras' global seed, its optimizer built.
