@@ -181,6 +181,13 @@ def test_disagreement_is_named_with_page_cell_and_command(page, course):
     assert "make render PAGES=77_small" in message
 
 
+def test_a_half_done_merge_is_for_a_person_to_mend(page, course):
+    edit(page.text, *UNFIT["a merge is half done"])
+    message = course.nbval(page.text)["agreement"]
+    assert "Choose between the two sides" in message
+    assert "make render" not in message
+
+
 def test_a_notebook_without_a_page_is_refused(page, course):
     page.text.unlink()
     assert any("77_small.md" in message for message in course.nbval().values())

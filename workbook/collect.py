@@ -54,7 +54,10 @@ class PageText(pytest.File):
 class Agreement(pytest.Item):
     def runtest(self) -> None:
         page = Page(self.path)
-        wrong = list(page.disagreements())
+        try:
+            wrong = list(page.disagreements())
+        except PageError as error:
+            raise Disagreement(str(error)) from None
         if wrong:
             raise Disagreement("\n".join([f"{page.text.name}:", *wrong, f"To mend it: {page.mend}"]))
 

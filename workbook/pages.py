@@ -132,26 +132,23 @@ class Page:
         return load_jupytext_config(str(self.text))
 
     def disagreements(self) -> Iterator[str]:
-        """In words, each place where `.md`, `.ipynb` and img/ no longer say the same."""
+        """In words, each place where `.md`, `.ipynb` and img/ no longer say the same. `mend` mends them all.
+
+        Raises:
+            PageError: if the page must first be mended by hand.
+        """
         if not self.notebook.is_file():
             yield f"{self.notebook.name} is missing"
             return
-        try:
-            text, notebook = self.read_text(), self.read_notebook()
-        except PageError as error:
-            yield str(error)
-            return
-        for i, cell in enumerate(notebook.cells):
-            if never_executed(cell):
-                yield f"{cell_name(notebook.cells, i)} of {self.notebook.name} was never executed"
-        if unlike := _unlike(self, text.cells, notebook.cells):
+        text, notebook = self.read_text(), self.read_notebook()
+        waiting = [i for i, cell in enumerate(notebook.cells) if never_executed(cell)]
+        yield from (f"{cell_name(notebook.cells, i)} of {self.notebook.name} was never executed" for i in waiting)
+        unlike = _unlike(self, text.cells, notebook.cells)
+        if unlike:
             yield unlike
+        if waiting or unlike:
             return
-        try:
-            shown, figures = expectations(self, notebook.cells)
-        except PageError as error:
-            yield str(error)
-            return
+        shown, figures = expectations(self, notebook.cells)
         for i, source in shown.items():
             if source != notebook.cells[i].source:
                 above = cell_name(notebook.cells, _code_above(notebook.cells, i))
