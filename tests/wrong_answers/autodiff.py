@@ -73,6 +73,15 @@ def returns_before_stepping(model, loss_function, optimizer, x, y):
     return tf.reduce_mean(tf.square(y - model(x, training=True)))
 
 
+def predicts_before_the_tape(model, loss_function, optimizer, x, y):
+    y_pred = model(x, training=True)
+    with tf.GradientTape() as tape:
+        loss = loss_function(y, y_pred) + sum(model.losses)
+    gradients = tape.gradient(loss, model.trainable_variables)
+    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
+    return loss
+
+
 def steps_twice(model, loss_function, optimizer, x, y):
     step = stepping()
     step(model, loss_function, optimizer, x, y)
@@ -103,6 +112,15 @@ def reversed_order(model, loss_function, given):
     return page.gradients_in_pieces.solution_source()(model, loss_function, given)[::-1]
 
 
+def all_at_once(model, loss_function, given):
+    x, y = (tf.concat(parts, axis=0) for parts in zip(*given))
+    return page.gradients_in_pieces.solution_source()(model, loss_function, [(x, y)])
+
+
+def only_the_first(model, loss_function, given):
+    return page.gradients_in_pieces.solution_source()(model, loss_function, given[:1])
+
+
 def forgot_the_tape(model, loss_function, given):
     with tf.GradientTape() as tape:
         pass
@@ -120,6 +138,7 @@ WRONG = [
     (*slopes(TWICE, 6.0), "How many questions"),
     (*slopes(STACK, "an error"), "target is a vector"),
     (*slopes(STACK, 6.0), "target is a vector"),
+    (*slopes(STACK, [1, 6]), "target is a vector"),
     (*slopes(CONSTANT, None), "in quotes"),
     (*slopes(SQUARE, "6"), "without quotes"),
     (*slopes(TWICE, "error"), '"an error"'),
@@ -146,6 +165,7 @@ WRONG = [
     (page.one_step, stepping(back="twice"), "you return"),
     (page.one_step, returns_before_stepping, "never called"),
     (page.one_step, steps_twice, "not to where one step"),
+    (page.one_step, predicts_before_the_tape, "inside the with"),
     (page.gradients_in_pieces, pieces(lambda size: 1), "three means"),
     (page.gradients_in_pieces, pieces(lambda size: 1, len), "smallest one counts"),
     (page.gradients_in_pieces, pieces(lambda size: size), "Now divide"),
@@ -153,5 +173,7 @@ WRONG = [
     (page.gradients_in_pieces, pieces(lambda size: size, sum, move=True), "weights have moved"),
     (page.gradients_in_pieces, pieces(lambda size: size, sum, as_list=False), "one for each"),
     (page.gradients_in_pieces, reversed_order, "order"),
+    (page.gradients_in_pieces, all_at_once, "12 examples at once"),
+    (page.gradients_in_pieces, only_the_first, "inside the loop"),
     (page.gradients_in_pieces, forgot_the_tape, "inside the tape"),
 ]  # fmt: skip

@@ -50,6 +50,8 @@ def without_core(core, mean, deviation):
 
 
 WRONG = [
+    (page.last_batch, batches("13", "32"), "without quotes"),
+    (page.last_batch, [13, 32], "Keep the dictionary"),
     (page.last_batch, batches(16, 40), "whole folder"),
     (page.last_batch, batches(12, 32), "left over"),
     (page.last_batch, batches(13, 64), "not filled up"),
@@ -63,6 +65,7 @@ WRONG = [
     (page.indices_of_words, [2, 4, 1, 3], "keeps its order"),
     (page.indices_of_words, [1, 2, 3, 4, 5], "Four words"),
     (page.indices_of_words, [4, 3, 1, 2], "from 0"),
+    (page.indices_of_words, ["blue", "red", "[UNK]", "green"], "without quotes"),
     (page.training_pipeline, pipeline(lambda d, n: d.batch(n).shuffle(200).prefetch(1)), "shuffled the batches"),
     (page.training_pipeline, pipeline(lambda d, n: d.batch(n).prefetch(1)), "old order"),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(10).batch(n).prefetch(1)), "buffer"),
@@ -72,7 +75,7 @@ WRONG = [
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n, drop_remainder=True)), "smaller batch"),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200)), "no batch"),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n)), "reads ahead"),
-    (page.training_pipeline, pipeline(lambda d, n: None), "NoneType"),
+    (page.training_pipeline, pipeline(lambda d, n: None), "return"),
     (page.standardize, scaled_by(lambda a, b: a.mean(axis=0), lambda a, b: a.std(axis=0)), "constant"),
     (page.standardize, scaled_by(lambda a, b: both(a, b).mean(0), lambda a, b: safe(both(a, b).std(0))), "leak"),
     (page.standardize, scaled_by(lambda a, b: a.mean(), lambda a, b: a.std()), "axis"),

@@ -60,6 +60,26 @@ def in_place(jacobians, gradient):
     return gradient
 
 
+def returning_too_soon(jacobians, gradient):
+    for J in reversed(jacobians):
+        return gradient + J.T @ gradient
+    return gradient
+
+
+def one_added_to_every_entry(jacobians, gradient):
+    for J in reversed(jacobians):
+        gradient = (1 + J).T @ gradient
+    return gradient
+
+
+def hashed(count, seed, epoch):
+    return np.random.default_rng(abs(hash(f"{seed} {epoch}"))).permutation(count)
+
+
+def digits_side_by_side(count, seed, epoch):
+    return np.random.default_rng(int(f"{seed}{epoch}")).permutation(count)
+
+
 def shuffled_globally(count, seed, epoch):
     np.random.seed(seed)
     return np.random.permutation(count)
@@ -81,6 +101,8 @@ WRONG = [
     (page.rate_of_a_step, lambda step, images, batch_size: 0.01 if step // -(-images // batch_size) <= 64 else 0.001, "first step after"),
     (page.rate_of_a_step, lambda step, images, batch_size: 0.01 * 0.1 ** (step * batch_size / images / 64), "64th epoch"),
     (page.rate_of_a_step, lambda step, images, batch_size: None, "return"),
+    (page.rate_of_a_step, lambda step, images, batch_size: "0.01", "one number"),
+    (page.rate_of_a_step, lambda step, images, batch_size: [0.01, 0.001], "one number"),
     (page.labels_in_keras_order, in_file_order, "before val_2"),
     (page.labels_in_keras_order, sorted_as_numbers, "before val_2"),
     (page.labels_in_keras_order, by_wnids, "wnids.txt"),
@@ -88,11 +110,15 @@ WRONG = [
     (page.labels_in_keras_order, lambda annotations, wnids: [fields(annotations)[n] for n in sorted(fields(annotations))], "integers"),
     (page.labels_in_keras_order, lambda annotations, wnids: sorted(range(len(wnids))), "3 labels"),
     (page.labels_in_keras_order, from_one, "from 0 to 2"),
+    (page.labels_in_keras_order, lambda annotations, wnids: ["2", "0", "0", "1", "2"], "integers"),
     (page.back_through_blocks, through_all, "past each"),
     (page.back_through_blocks, forwards, "wrong order"),
     (page.back_through_blocks, not_transposed, "transposed"),
     (page.back_through_blocks, past_all, "not one past all"),
     (page.back_through_blocks, in_place, "has changed"),
+    (page.back_through_blocks, returning_too_soon, "within the loop"),
+    (page.back_through_blocks, one_added_to_every_entry, "np.eye"),
+    (page.back_through_blocks, lambda jacobians, gradient: gradient, "problem 1"),
     (page.order_of_an_epoch, lambda count, seed, epoch: GENERATOR.permutation(count), "cannot go on"),
     (page.order_of_an_epoch, lambda count, seed, epoch: np.random.permutation(count), "cannot go on"),
     (page.order_of_an_epoch, shuffled_globally, "Two epochs"),
@@ -100,4 +126,6 @@ WRONG = [
     (page.order_of_an_epoch, lambda count, seed, epoch: np.random.default_rng(seed + epoch).permutation(count), "not be independent"),
     (page.order_of_an_epoch, lambda count, seed, epoch: np.random.default_rng([seed, epoch]).integers(count, size=count), "come once"),
     (page.order_of_an_epoch, lambda count, seed, epoch: np.arange(count), "Nothing"),
+    (page.order_of_an_epoch, hashed, "another hash"),
+    (page.order_of_an_epoch, digits_side_by_side, "not be independent"),
 ]  # fmt: skip

@@ -51,6 +51,7 @@ WRONG = [
     (page.loss_for_logits, compiling("categorical_crossentropy"), "takes the logits for probabilities"),
     (page.loss_for_logits, compiling(keras.losses.SparseCategoricalCrossentropy(from_logits=True)), "one-hot"),
     (page.loss_for_logits, compiling(keras.losses.BinaryCrossentropy(from_logits=True)), "yes-or-no"),
+    (page.loss_for_logits, compiling(keras.losses.CategoricalCrossentropy), "without its brackets"),
     (page.loss_for_logits, lambda model: model.compile(loss="mse"), "return it"),
     (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == y.argmax(-1)), "labels.ndim"),
     (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == y), "one-hot"),

@@ -98,6 +98,10 @@ def largest_in_python():
     return Largest()
 
 
+def largest_by_python_max(layer, inputs):
+    layer.largest.assign(max(layer.largest, ops.max(ops.abs(inputs))))
+
+
 # --- 4 ------------------------------------------------------------------------------------------
 
 RIGHT = page.residual_net.solution_source()
@@ -145,6 +149,34 @@ def without_config_or_defaults():
             super().__init__(width, depth, rate, **kwargs)
 
     return ResidualNet
+
+
+def without_name():
+    class ResidualNet(RIGHT()):
+        def __init__(self, width, depth, rate, name=None):
+            super().__init__(width, depth, rate)
+
+    return ResidualNet
+
+
+def keeping_instead_of_dropping():
+    class ResidualNet(RIGHT()):
+        def __init__(self, width, depth, rate, **kwargs):
+            super().__init__(width, depth, rate, **kwargs)
+            self.dropout.rate = 1 - rate
+
+    return ResidualNet
+
+
+def config_without_the_parent(self):
+    return {"width": self.width, "depth": self.depth, "rate": self.dropout.rate}
+
+
+def always_dropping(self, inputs, training=None):
+    x = self.first(inputs)
+    for branch in self.branches:
+        x = x + self.dropout(branch(x), training=True)
+    return self.head(x)
 
 
 def joining(self, inputs, training=None):
@@ -218,6 +250,7 @@ WRONG = [
     (page.scale_layer, scale(trainable=False), "not trainable"),
     (page.scale_layer, scale(initializer="glorot_uniform"), "start at"),
     (page.scale_layer, scale(call=lambda x, scale: x + scale), "Multiply"),
+    (page.scale_layer, scale(call=lambda x, scale: None), "return"),
     (page.largest_seen, largest_in_python, "not saved"),
     (page.largest_seen, largest(assign, trainable=True), "the optimizer would change it"),
     (page.largest_seen, largest(assign, shape=(2,)), "One number"),
@@ -226,10 +259,16 @@ WRONG = [
     (page.largest_seen, largest(no_update), "still says 1"),
     (page.largest_seen, largest(assign_signed), "remembers 2"),
     (page.largest_seen, largest(assign_newest), "forgets"),
+    (page.largest_seen, largest(largest_by_python_max), "keras.ops has the functions"),
     (page.residual_net, lambda: RIGHT()(12, 3, 0.5), "the class"),
     (page.residual_net, without_config, "another dropout rate"),
     (page.residual_net, without_config_or_defaults, "get_config must return the arguments"),
     (page.residual_net, residual(get_config=config_without_rate), "every argument"),
+    (page.residual_net, without_name, "**kwargs"),
+    (page.residual_net, keeping_instead_of_dropping, "removes a share of 0.7"),
+    (page.residual_net, residual(get_config=config_without_the_parent), "what the parent returns"),
+    (page.residual_net, residual(call=always_dropping), "without training=True"),
+    (page.residual_net, residual(call=lambda self, inputs, training=None: None), "return"),
     (page.residual_net, residual(call=joining), "Joining"),
     (page.residual_net, residual(call=not_adding), "added"),
     (page.residual_net, residual(call=adding_the_first), "each block"),

@@ -1,5 +1,7 @@
 """Wrong answers that people give on page 07, and a word of what they are told."""
 
+import difflib
+
 import numpy as np
 
 from workbook.exercises import text_recognizer as page
@@ -11,6 +13,15 @@ def merged(path):
 
 def differences(a, b):
     return sum(x != y for x, y in zip(a, b)) + abs(len(a) - len(b))
+
+
+def by_difflib(a, b):
+    steps = difflib.SequenceMatcher(None, a, b).get_opcodes()
+    return sum(max(i2 - i1, j2 - j1) for tag, i1, i2, j1, j2 in steps if tag != "equal")
+
+
+def of_each_class(labels, fraction, size):
+    return [np.flatnonzero(labels == label)[: size(sum(labels == label) * fraction)] for label in np.unique(labels)]
 
 
 def from_sets(a, b):
@@ -26,6 +37,7 @@ WRONG = [
     (page.parameters_of_mlp, 1, "inputs * outputs"),
     (page.parameters_of_mlp, "282,686", "without quotes"),
     (page.format_batch, lambda x, y: (x.astype("float32") / 255, y), "With tensors"),
+    (page.format_batch, lambda x, y: (np.asarray(x, "float32") / 255, y), "pipeline"),
     (page.format_batch, lambda x, y: (x / 255, y), "float64"),
     (page.format_batch, lambda x, y: (np.asarray(x, "float32"), y), "not 0.2"),
     (page.format_batch, lambda x, y: np.asarray(x, "float32") / 255, "two things"),
@@ -35,6 +47,8 @@ WRONG = [
     (page.read_a_path, lambda path: merged([label for label in path if label]), "comes first"),
     (page.read_a_path, lambda path: sorted(set(path) - {0}), "comes first"),
     (page.read_a_path, lambda path: None, "return"),
+    (page.read_a_path, lambda path: "".join(map(str, merged(path))).replace("0", ""), "two digits"),
+    (page.read_a_path, lambda path: [label for label in merged(path) if label][1:], "not [1, 2]"),
     (page.keep_every_class, lambda labels, fraction: np.arange(int(len(labels) * fraction)), "is lost"),
     (page.keep_every_class, lambda labels, fraction: np.concatenate(
         [np.flatnonzero(labels == i)[: int((labels == i).sum() * fraction)] for i in range(5)]), "class 4 is lost"),
@@ -42,8 +56,13 @@ WRONG = [
         [np.flatnonzero(labels == i)[:5] for i in range(5)]), "a quarter each"),
     (page.keep_every_class, lambda labels, fraction: labels < 2, "not bool"),
     (page.keep_every_class, lambda labels, fraction: np.zeros(19, int), "twice"),
+    (page.keep_every_class, lambda labels, fraction: None, "return"),
+    (page.keep_every_class, lambda labels, fraction: of_each_class(labels, fraction, int), "np.concatenate"),
+    (page.keep_every_class, lambda labels, fraction: np.concatenate(
+        of_each_class(labels, fraction, lambda share: max(1, round(share)))), "rounded down"),
     (page.edits, differences, "place by place"),
     (page.edits, from_sets, "replaced"),
     (page.edits, lambda a, b: abs(len(a) - len(b)), "replaced"),
     (page.edits, lambda a, b: None, "whole number"),
+    (page.edits, by_difflib, "replace the other four"),
 ]  # fmt: skip

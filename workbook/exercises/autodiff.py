@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from numbers import Real
 
 import keras
 import numpy as np
@@ -33,7 +34,7 @@ def _check_tape(answer: Mapping[str, float | str]) -> str:
         same = (
             given == expected
             if isinstance(expected, str)
-            else not isinstance(given, str) and bool(np.isclose(given, expected))
+            else isinstance(given, Real) and bool(np.isclose(given, expected))
         )
         if not same:
             raise WrongAnswer(f"{case}: it is not {given}. {reason}")
@@ -67,6 +68,8 @@ what_the_tape_says = Exercise(
 
 
 def _check_epoch_loss(answer: float) -> str:
+    if tf.is_tensor(answer) and answer.shape == ():  # what a metric gives
+        answer = float(answer)
     require_number(answer)
     said = {
         (0.5 + 0.7 + 1.4) / 3: "That is the mean over batches. The small one counts as much as the others there.",
@@ -120,8 +123,8 @@ def _check_second_derivative(second_derivative: Callable) -> str:
             ) from error
         if value is None:
             raise WrongAnswer(
-                f"For {name} it gives None. x is a constant: who watches it? And is the first derivative "
-                "computed where the outer tape can see it?"
+                f"For {name} it gives None. Is the result returned? x is a constant: who watches it? And is the "
+                "first derivative computed where the outer tape can see it?"
             )
         if isinstance(value, (list, tuple)):
             raise WrongAnswer("It gives a list. Ask the tape about x, not about [x], or take the entry.")
@@ -185,11 +188,11 @@ class _Crossentropy:
         return self.loss(y_true, y_pred, *more, **named)
 
 
-def _network() -> tuple[keras.Model, _Probe]:
+def _network(penalty: float = 0.1) -> tuple[keras.Model, _Probe]:
     keras.utils.set_random_seed(0)
     inputs = keras.Input((4,))
     probe = _Probe()
-    x = layers.Dense(8, kernel_regularizer=keras.regularizers.L2(0.1))(inputs)
+    x = layers.Dense(8, kernel_regularizer=keras.regularizers.L2(penalty))(inputs)
     x = layers.ReLU()(layers.BatchNormalization()(x))
     return keras.Model(inputs, layers.Dense(3, activation="softmax")(probe(x))), probe
 
@@ -209,9 +212,10 @@ def _check_step(train_step: Callable) -> str:
     loss = train_step(model, crossentropy, keras.optimizers.SGD(0.1), x, y)
 
     right = _solve_step()(reference, _Crossentropy(y), keras.optimizers.SGD(0.1), x, y)
-    bare = float(right) - float(tf.add_n(_network()[0].losses))
+    free, _ = _network(penalty=0.0)
+    _solve_step()(free, _Crossentropy(y), keras.optimizers.SGD(0.1), x, y)
     after = [w.numpy() for w in model.trainable_variables]
-    expected = [w.numpy() for w in reference.trainable_variables]
+    expected, unpenalized = ([w.numpy() for w in m.trainable_variables] for m in (reference, free))
     moved = [not np.array_equal(a, b) for a, b in zip(before, after)]
     if not crossentropy.called:
         raise WrongAnswer("loss_function was never called.")
@@ -223,20 +227,30 @@ def _check_step(train_step: Callable) -> str:
         )
     if not any(moved):
         raise WrongAnswer("No weight has moved. Was the optimizer given the gradients?")
+    if not any(moved[1:]):
+        raise WrongAnswer(
+            "Only the weight with a penalty has moved: no way leads from the loss to the others. Are the "
+            "predictions computed inside the with, and does TensorFlow compute all of it?"
+        )
     if not all(moved[-2:]):
         raise WrongAnswer(
             "The last layer has not moved. Compare the list that you asked gradients for with the one that you zip."
         )
     if not all(np.allclose(a, b, atol=1e-5) for a, b in zip(after, expected)):
-        if loss is not None and np.isclose(float(loss), bare, atol=1e-4):
+        if all(np.allclose(a, b, atol=1e-5) for a, b in zip(after, unpenalized)):
             raise WrongAnswer(
-                "The weights have moved, but without the regularizer. Where does the model keep its penalties?"
+                "The weights have moved, but without the regularizer. Where does the model keep its penalties, and "
+                "does the tape see them?"
             )
         raise WrongAnswer("The weights have moved, but not to where one step of the optimizer leads.")
     if loss is None:
         raise WrongAnswer("The step is right. It must also return the loss.")
+    if np.shape(loss) != ():
+        raise WrongAnswer(f"The step is right. But your loss has shape {np.shape(loss)}: model.losses is a list.")
     if not np.isclose(float(loss), float(right), atol=1e-4):
-        raise WrongAnswer(f"The step is right. The loss is {float(right):.4f}, and you return {float(loss):.4f}.")
+        raise WrongAnswer(
+            f"The step is right. The loss that it begins with is {float(right):.4f}, and you return {float(loss):.4f}."
+        )
     return "The truth first, training=True, the penalties, and the trainable variables."  # fmt: skip
 
 
@@ -271,13 +285,18 @@ one_step = Exercise(
 def _check_pieces(gradients_in_pieces: Callable) -> str:
     x, y = _examples()
     keras.utils.set_random_seed(0)
-    model = keras.Sequential([keras.Input((4,)), layers.Dense(8, activation="tanh"), layers.Dense(3)])
-    loss_function = keras.losses.CategoricalCrossentropy(from_logits=True)
+    frozen = layers.Dense(4, trainable=False)
+    model = keras.Sequential([keras.Input((4,)), frozen, layers.Dense(8, activation="tanh"), layers.Dense(3)])
+    crossentropy, seen = keras.losses.CategoricalCrossentropy(from_logits=True), []
     pieces = [(x[a:b], y[a:b]) for a, b in ((0, 6), (6, 10), (10, 12))]
+
+    def loss_function(y_true, y_pred):
+        seen.append((len(y_true), any(y_pred is labels for _, labels in pieces)))
+        return crossentropy(y_true, y_pred)
 
     def of(part):
         with tf.GradientTape() as tape:
-            loss = loss_function(part[1], model(part[0]))
+            loss = crossentropy(part[1], model(part[0]))
         return tape.gradient(loss, model.trainable_variables)
 
     right, parts = of((x, y)), [of(piece) for piece in pieces]
@@ -285,6 +304,10 @@ def _check_pieces(gradients_in_pieces: Callable) -> str:
     answer = gradients_in_pieces(model, loss_function, pieces)
     if any(not np.array_equal(a, w.numpy()) for a, w in zip(before, model.trainable_variables)):
         raise WrongAnswer("The weights have moved. Only the gradients are asked for.")
+    if any(swapped for _, swapped in seen):
+        raise WrongAnswer("loss_function got the predictions first. Which of the two does Keras expect first?")
+    if any(count > 6 for count, _ in seen):
+        raise WrongAnswer(f"loss_function got {max(seen)[0]} examples at once, more than the largest piece has.")
     if not isinstance(answer, (list, tuple)) or len(answer) != len(right):
         raise WrongAnswer(f"Return a list of {len(right)} gradients, one for each trainable variable.")
     if any(g is None for g in answer):
@@ -304,11 +327,13 @@ def _check_pieces(gradients_in_pieces: Callable) -> str:
         raise WrongAnswer("You took the mean of the pieces. The smallest one counts as much as the largest there.")
     if same([sum(n * g for n, g in zip((6, 4, 2), of_one)) for of_one in together]):
         raise WrongAnswer("Each piece is weighted by its size. Now divide.")
+    if same(parts[0]):
+        raise WrongAnswer("Those are the gradients of the first piece. Is the return inside the loop?")
     if same(parts[-1]):
         raise WrongAnswer("Those are the gradients of the last piece. The others were overwritten.")
     if not same(right):
         raise WrongAnswer("These are not the gradients of the mean loss over all examples.")
-    return "Weighted by size, the pieces are as good as the whole."  # fmt: skip
+    return "Weighted by size, the pieces are as good as the whole. With a tape for each, memory holds one."
 
 
 def _solve_pieces():

@@ -11,13 +11,17 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from workbook.exercises.exercise import Exercise, WrongAnswer
+from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
 
 
 def _check_last_batch(answer: Mapping[str, int]) -> str:
+    if not isinstance(answer, Mapping) or set(answer) != {"batches", "images in the last"}:
+        raise WrongAnswer("Keep the dictionary with its two names. Replace nothing but the blanks.")
     given = (answer["batches"], answer["images in the last"])
+    for number in given:
+        require_number(number)
     said = {
         (16, 40): "That is the whole folder. How many images are left for training?",
         (12, 32): "The images that are left over make a batch too.",
@@ -57,22 +61,15 @@ last_batch = Exercise(
 
 
 def _check_indices(answer: Sequence[int]) -> str:
+    if not np.issubdtype(np.asarray(answer).dtype, np.number):
+        raise WrongAnswer(f"Write a list of numbers, without quotes, not {answer!r}.")
     given = [int(i) for i in np.ravel(answer)]
     right = _solve_indices()
     said = {
-        (
-            2,
-            0,
-            1,
-        ): "You counted from 0 and left a word out. Two indices are taken before the first word.",
+        (2, 0, 1): "You counted from 0 and left a word out. Two indices are taken before the first word.",
         (2, 0, -1, 1): "The words do not begin at 0: two indices are taken before them.",
         (3, 1, 0, 2): "Index 0 is taken, and so is another one. Which two?",
-        (
-            4,
-            2,
-            0,
-            3,
-        ): "0 is for padding. A word that is not in the vocabulary has an index of its own.",
+        (4, 2, 0, 3): "0 is for padding. A word that is not in the vocabulary has an index of its own.",
         (4, 2, 3): "A word that it does not know is not left out.",
         (1, 1, 1, 3): "Capitals and commas are taken away before the words are looked up.",
         (1, 1, 1, 1): "Capitals and punctuation are taken away before the words are looked up.",
@@ -115,7 +112,9 @@ def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
     y = np.arange(n)
     dataset = pipeline(x, y, size)
     if not isinstance(dataset, tf.data.Dataset):
-        raise WrongAnswer(f"The function must return a dataset, not {type(dataset).__name__}.")
+        raise WrongAnswer(
+            f"The function must return a dataset. It returns {type(dataset).__name__}: is a return missing?"
+        )
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         raise WrongAnswer("It never ends: a repeat without a number. fit starts each epoch itself.")
     epochs = [[], []]
@@ -126,7 +125,9 @@ def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
             epoch.append(tuple(part.numpy() for part in batch))
     first = epochs[0][0][0]
     if first.shape == (3,):
-        raise WrongAnswer("These are single examples: there is no batch in it.")
+        raise WrongAnswer(
+            "These are single examples: there is no batch in it. batch changes nothing: it returns a new dataset."
+        )
     if first.shape != (size, 3):
         raise WrongAnswer(f"A batch of x has shape {first.shape}, not {(size, 3)}.")
     labels = [[batch[1] for batch in epoch] for epoch in epochs]
@@ -142,7 +143,9 @@ def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
     if all(len(b) < 2 or (np.diff(b) == 1).all() for epoch in labels for b in epoch):
         raise WrongAnswer("You shuffled the batches: the same examples always come together. Mind the order.")
     if (orders[0] == orders[1]).all():
-        raise WrongAnswer("Both epochs have the same order. Is there a cache behind the shuffle, or a reshuffle=False?")
+        raise WrongAnswer(
+            "Both epochs have the same order. Is there a cache behind the shuffle, or reshuffle_each_iteration=False?"
+        )
     if max((np.arange(n) - np.argsort(order)).max() for order in orders) < n // 2:
         raise WrongAnswer("Examples from the end never come early: the buffer is smaller than the data.")
     if "Prefetch" not in type(dataset).__name__:
@@ -238,24 +241,29 @@ standardize = Exercise(
 # --- 5 ------------------------------------------------------------------------------------------
 
 
+def _outputs(model: keras.Model, table: np.ndarray) -> np.ndarray:
+    """What a model gives. Not by predict, which warns of retracing when it has met five new models."""
+    return model(table, training=False).numpy()
+
+
 def _check_raw_input(with_raw_input: Callable[..., keras.Model]) -> str:
     generator = np.random.default_rng(0)
     mean, deviation = np.array([40.0, 0.5, -3.0]), np.array([12.0, 0.1, 2.0])
     raw = generator.normal(mean, deviation, (20, 3)).astype("float32")
     core = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(1)])
-    right = core.predict((raw - mean) / deviation, verbose=0)
+    right = _outputs(core, (raw - mean) / deviation)
     model = with_raw_input(core, mean, deviation)
     if not isinstance(model, keras.Model):
-        raise WrongAnswer(f"The function must return a model. It returns {type(model).__name__}.")
+        raise WrongAnswer(f"The function must return a model. It returns {type(model).__name__}: is a return missing?")
     if model is core:
         raise WrongAnswer("That is core itself. Something must stand before it.")
-    found = model.predict(raw, verbose=0)
+    found = _outputs(model, raw)
     if found.shape != right.shape:
         raise WrongAnswer(f"It gives the shape {found.shape}. core must come last.")
     if not np.allclose(found, right, atol=1e-3):
-        if np.allclose(found, core.predict(raw, verbose=0), atol=1e-3):
+        if np.allclose(found, _outputs(core, raw), atol=1e-3):
             raise WrongAnswer("The raw numbers reach core as they are: is the layer adapted, or given its state?")
-        if np.allclose(found, core.predict((raw - mean) / np.sqrt(deviation), verbose=0), atol=1e-3):
+        if np.allclose(found, _outputs(core, (raw - mean) / np.sqrt(deviation)), atol=1e-3):
             raise WrongAnswer("Each column is divided by the wrong number. Normalization asks for a variance.")
         raise WrongAnswer("It does not give what core gives for the standardized table.")
     with tempfile.TemporaryDirectory() as folder:
@@ -268,7 +276,7 @@ def _check_raw_input(with_raw_input: Callable[..., keras.Model]) -> str:
                 "Right numbers, but it cannot be saved and loaded "
                 f"({type(error).__name__}). Use a layer of Keras rather than a Lambda."
             ) from error
-        if not np.allclose(loaded.predict(raw, verbose=0), right, atol=1e-3):
+        if not np.allclose(_outputs(loaded, raw), right, atol=1e-3):
             raise WrongAnswer("The loaded model gives other numbers.")
     return "And the file takes raw tables."
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 import textwrap
 import traceback
 from collections.abc import Callable, Mapping
@@ -68,7 +69,7 @@ class Exercise:
         except WrongAnswer as wrong:
             return f"Not yet. {wrong}"
         except Exception as error:  # the answer's own code failed: that is an answer too
-            return f"Not yet. Your answer raised {type(error).__name__}: {error}{_where(answer, error)}"
+            return f"Not yet. Your answer raised {type(error).__name__}: {_plain(error)}{_where(answer, error)}"
 
     def hint(self) -> None:
         """Print the next hint; after the last one, the last one again."""
@@ -89,7 +90,8 @@ def require_number(answer: Any) -> None:
 
 def _filled(text: str) -> str:
     """The text in lines of 96 characters, as wide as a cell. JupyterLab would break longer ones within a word."""
-    return "\n".join(textwrap.fill(line, 96, break_long_words=False) for line in text.splitlines())
+    whole = {"break_long_words": False, "break_on_hyphens": False}
+    return "\n".join(textwrap.fill(line, 96, **whole) for line in text.splitlines())
 
 
 def _as_cell(function: Callable[[], Any]) -> str:
@@ -105,6 +107,11 @@ def _as_cell(function: Callable[[], Any]) -> str:
     else:
         lines[last.lineno - 1] = lines[last.lineno - 1].replace("return ", "", 1)
     return textwrap.dedent("\n".join(lines[1:])).rstrip()
+
+
+def _plain(error: Exception) -> str:
+    """The message of an error, without colours and without TensorFlow's names of nodes."""
+    return re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?", "", str(error))
 
 
 def _where(answer: Any, error: Exception) -> str:

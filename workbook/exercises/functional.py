@@ -69,31 +69,33 @@ def _check_residual(residual_block: Callable) -> str:
         if y.shape != x.shape:
             raise WrongAnswer(f"The shape changes from {x.shape} to {y.shape}.")
         model = keras.Model(x, y)
-        dense = [layer for layer in model.layers if isinstance(layer, layers.Dense)]
-        if len(dense) != 2:
-            raise WrongAnswer(f"Two Dense layers are asked for. There are {len(dense)}.")
-        if dense[0].units == 32 and dense[1].units == 1 and width != 1:
+        shapes = [w.shape for w in model.get_weights()]
+        matrices = [shape for shape in shapes if len(shape) == 2]
+        if len(matrices) != 2:
+            raise WrongAnswer(f"Two Dense layers are asked for. There are {len(matrices)}.")
+        if [len(shape) for shape in shapes] != [2, 1, 2, 1]:
+            raise WrongAnswer("Two Dense layers, each with its bias, are asked for, and nothing else with weights.")
+        first, last = shapes[1][0], shapes[3][0]
+        if first == 32 and last == 1:
             raise WrongAnswer("The last layer has one unit, and that one number is added to all of x.")
-        if dense[0].units != 32 or dense[1].units != width:
+        if first != 32 or last != width:
             raise WrongAnswer(
-                f"For a width of {width} the layers should have 32 and {width} units, not "
-                f"{dense[0].units} and {dense[1].units}."
+                f"For a width of {width} the layers should have 32 and {width} units, not {first} and {last}."
             )
-        if dense[0].activation is not keras.activations.relu:
-            raise WrongAnswer("The layer of 32 units has no relu.")
-        # with f = 0 the block must let x through
-        for layer in dense:
-            layer.set_weights([np.zeros_like(w) for w in layer.get_weights()])
         given = numbers[:, :width]
-        got = np.asarray(model(given))
-        if np.allclose(got, 0):
+
+        def got(*values: float) -> np.ndarray:
+            """What the block makes of `given` when each array of weights is filled with one number."""
+            model.set_weights([np.full(shape, value) for shape, value in zip(shapes, values)])
+            return np.asarray(model(given))
+
+        if np.allclose(got(0, 0, 0, 0), 0):
             raise WrongAnswer("With all weights zero it gives zero: x itself is not in the sum.")
-        if not np.allclose(got, given):
+        if not np.allclose(got(0, 0, 0, 0), given):
             raise WrongAnswer("With all weights zero it should give x back. Is something applied after the sum?")
-        # an activation of f would keep it from being subtracted
-        last = dense[1].get_weights()
-        dense[1].set_weights([last[0], np.full_like(last[1], -1)])
-        if not np.allclose(np.asarray(model(given)), given - 1, atol=1e-5):
+        if not np.allclose(got(0, -1, 1, 0), given):
+            raise WrongAnswer("The layer of 32 units has no relu.")
+        if not np.allclose(got(0, 0, 0, -1), given - 1, atol=1e-5):
             raise WrongAnswer("f must be able to subtract as well as to add. Leave the activation off its last layer.")
     return "With f = 0 it lets x through, at any width."
 
@@ -138,9 +140,14 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
     model = _two_questions()
     if compile_two(model) is not model or not model.compiled:
         raise WrongAnswer("Compile the model that comes in, and return it.")
+    model.run_eagerly = True  # a graph for each answer makes TensorFlow warn of retracing
     x = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
     digit = np.arange(32) % 10
     labels = {"digit": digit, "is_even": (digit % 2 == 0).astype("float32")[:, None]}
+    weights = model._compile_loss._user_loss_weights
+    both = set(weights) == set(labels) if isinstance(weights, dict) else np.shape(weights) == (2,)
+    if weights is not None and not both:
+        raise WrongAnswer("loss_weights takes a number for each output: a dictionary with both, or a list of two.")
     try:
         found = model.evaluate(x, labels, batch_size=32, verbose=0, return_dict=True)
     except Exception as error:
@@ -149,10 +156,10 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
                 "Keras refuses the metrics. There are two outputs, so name them: a dictionary whose keys are the "
                 "outputs and whose values are lists."
             ) from error
-        if "`loss_weights`" in str(error):
+        if "`loss_weights`" in str(error) or "in loss dict" in str(error):
             raise  # Keras says it well
         raise WrongAnswer(
-            "A loss does not fit its labels. is_even is one number between 0 and 1; digit is one of ten "
+            "A loss or a metric does not fit its labels. is_even is one number between 0 and 1; digit is one of ten "
             f"classes, and its label is an index. ({type(error).__name__})"
         ) from error
     if "digit_loss" not in found or "is_even_loss" not in found:
@@ -163,7 +170,7 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
         "is_even_loss": -np.log(np.where(labels["is_even"] == 1, p_even, 1 - p_even)).mean(),
     }
     if not np.isclose(found["is_even_loss"], right["is_even_loss"], rtol=1e-3):
-        raise WrongAnswer("is_even is one number between 0 and 1. Its loss is not that of a choice among classes.")
+        raise WrongAnswer("is_even is one number between 0 and 1, from one sigmoid. Which loss is made for that?")
     if not np.isclose(found["digit_loss"], right["digit_loss"], rtol=1e-3):
         raise WrongAnswer("digit has ten classes, and its labels are indices. Which loss is that?")
     total, a, b = found["loss"], right["digit_loss"], right["is_even_loss"]
@@ -171,7 +178,6 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
         raise WrongAnswer("Both count alike. is_even should count half as much.")
     if np.isclose(total, a / 2 + b, rtol=1e-3):
         raise WrongAnswer("The weights are the wrong way round: digit counts half here.")
-    weights = model._compile_loss._user_loss_weights
     pair = [weights[name] for name in ("digit", "is_even")] if isinstance(weights, dict) else weights
     if not np.isclose(pair[0], 2 * pair[1]):
         raise WrongAnswer(f"The weights are {pair[0]} and {pair[1]}. The second should be half the first.")
@@ -224,7 +230,8 @@ def _check_cut(without_head: Callable[[keras.Model], keras.Model]) -> str:
         model = _with_head(main_first)
         cut = without_head(model)
         if not isinstance(cut, keras.Model):
-            raise WrongAnswer(f"It returns {type(cut).__name__}, not a model.")
+            missing = " Is a return missing?" if cut is None else ""
+            raise WrongAnswer(f"It returns {type(cut).__name__}, not a model.{missing}")
         if cut is model:
             raise WrongAnswer("That is the model as it was, with its head.")
         with warnings.catch_warnings(record=True) as caught:
@@ -275,7 +282,8 @@ def _check_same(same_class: Callable[[], keras.Model]) -> str:
     keras.utils.set_random_seed(0)
     model = same_class()
     if not isinstance(model, keras.Model):
-        raise WrongAnswer(f"It returns {type(model).__name__}: build a keras.Model from the two inputs.")
+        missing = " Is a return missing?" if model is None else ""
+        raise WrongAnswer(f"It returns {type(model).__name__}: build a keras.Model from the two inputs.{missing}")
     names = [tensor.name for tensor in model.inputs]
     if sorted(names) != ["left", "right"]:
         raise WrongAnswer(f"The inputs are {names}, not left and right.")
@@ -290,18 +298,9 @@ def _check_same(same_class: Callable[[], keras.Model]) -> str:
     back = np.asarray(model({"left": b, "right": a}))
     if forth.min() < 0 or forth.max() > 1:
         raise WrongAnswer("It gives numbers outside 0 to 1. Which activation makes a probability?")
-    if len(model.trainable_weights) != 4:
-        doubled = len(model.trainable_weights) == 6
-        reason = " Two encoders share nothing: make the layer once, and call it twice." if doubled else ""
-        raise WrongAnswer(
-            f"One encoder and one output make 4 arrays of weights. There are {len(model.trainable_weights)}.{reason}"
-        )
-    kernel = model.trainable_weights[0]
-    if kernel.shape != (784, 16):
-        raise WrongAnswer(
-            f"The encoder's matrix is {tuple(kernel.shape)}. All 784 pixels should become 16 numbers: "
-            "is a Flatten missing?"
-        )
+    kernels = [tuple(w.shape) for w in model.trainable_weights if len(w.shape) > 1]
+    if kernels.count((784, 16)) == 2:
+        raise WrongAnswer("Two encoders share nothing: make the layer once, and call it twice.")
     if not np.allclose(forth, back, atol=1e-5):
         raise WrongAnswer(
             "left with right gives another answer than right with left. A difference has a sign, and a "
@@ -311,6 +310,11 @@ def _check_same(same_class: Callable[[], keras.Model]) -> str:
     if not np.allclose(itself, itself[0], atol=1e-5):
         raise WrongAnswer(
             "An image with itself should differ by zero, whatever it shows. Take the difference of the two codes."
+        )
+    if (16, 1) not in kernels:
+        raise WrongAnswer(
+            "A last unit should weigh 16 differences, with a matrix of shape (16, 1). "
+            f"Your matrices are {', '.join(map(str, kernels))}."
         )
     return "One set of eyes for both, and the order does not matter."
 

@@ -4,15 +4,15 @@ from workbook.exercises.exercise import Exercise, WrongAnswer
 
 
 def _check_faces(answer: dict[str, str]) -> str:
-    words = {"a spec", "None", "an error"}
+    words = ["a spec", "None", "an error"]
     for question in _solve_faces():
         if question not in answer:
             raise WrongAnswer(f"{question} has no answer. Keep all four lines.")
     for question, given in answer.items():
-        if given is None:
-            raise WrongAnswer(f'{question}: write the word in quotes, "None".')
+        if not isinstance(given, str):
+            raise WrongAnswer(f'{question}: write words in quotes, "a spec", "None" or "an error".')
         if given not in words:
-            raise WrongAnswer(f"{question}: {given!r} is none of {', '.join(sorted(words))}.")
+            raise WrongAnswer(f"{question}: {given!r} is none of {', '.join(words)}.")
     right = _solve_faces()
     why = {
         'find_spec("helpers")': "the folder lies beside the notebook, and Python looks there too. "

@@ -8,6 +8,7 @@ from numbers import Integral
 import numpy as np
 import tensorflow as tf
 
+from text_recognizer.datasets.dataset_sequence import as_tf_data
 from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
@@ -57,11 +58,17 @@ parameters_of_mlp = Exercise(
 def _check_format(scale: Callable) -> str:
     x = np.array([[[0, 51], [102, 255]]], np.uint8)
     y = np.array([[0.0, 1.0]], np.float32)
-    for kind, batch in (("NumPy arrays", (x, y)), ("tensors", (tf.constant(x), tf.constant(y)))):
+    ways = {
+        "NumPy arrays": lambda: scale(x, y),
+        "tensors": lambda: scale(tf.constant(x), tf.constant(y)),
+        "the tensors of a tf.data pipeline": lambda: next(iter(as_tf_data(x, y, 1, format_fn=scale))),
+    }
+    for kind, run in ways.items():
         try:
-            result = scale(*batch)
+            result = run()
         except Exception as error:
-            raise WrongAnswer(f"With {kind} it raised {type(error).__name__}: {error}") from error
+            first_line = str(error).partition("\n")[0]
+            raise WrongAnswer(f"With {kind} it raised {type(error).__name__}: {first_line}") from error
         if not isinstance(result, tuple) or len(result) != 2:
             raise WrongAnswer("It must return two things, the images and the labels: return x, y.")
         images, labels = map(np.asarray, result)
@@ -114,8 +121,10 @@ def _check_path(read_path: Callable[[Sequence[int]], list[int]]) -> str:
         answer = read_path(list(path))
         if answer is None:
             raise WrongAnswer("It returns nothing: is a return missing?")
+        if isinstance(answer, str):
+            raise WrongAnswer(f"Give a list of labels, not the text {answer!r}: a label may have two digits.")
         if [int(label) for label in answer] != right:
-            raise WrongAnswer(f"The path {path} gave {list(answer)}. {why}")
+            raise WrongAnswer(f"The path {path} gave {list(answer)}, not {right}. {why}")
     if [int(label) for label in read_path(np.array([4, 4, 0, 4]))] != [4, 4]:
         raise WrongAnswer("With a NumPy array in place of a list it gives something else.")
     return "Merged first, dropped then."
@@ -147,21 +156,26 @@ read_a_path = Exercise(
 
 
 def _check_subsample(subsample: Callable[[np.ndarray, float], np.ndarray]) -> str:
-    labels = np.repeat(np.arange(5), [40, 20, 10, 4, 1])
+    labels = np.repeat(np.arange(5), [40, 20, 11, 4, 1])
     for given, order in ((labels, "sorted"), (np.random.default_rng(0).permutation(labels), "shuffled")):
-        rows = np.asarray(subsample(given, 0.25))
+        answer = subsample(given, 0.25)
+        if answer is None:
+            raise WrongAnswer("It returns nothing: is a return missing?")
+        if any(np.ndim(row) for row in answer):
+            raise WrongAnswer("It gives a list for each class. Join them to one: np.concatenate.")
+        rows = np.asarray(answer)
         if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
             raise WrongAnswer(
                 f"Give the places of the images, integers in one dimension, not {rows.dtype} of shape {rows.shape}."
             )
         if len(np.unique(rows)) != len(rows):
-            raise WrongAnswer("Some image is taken twice.")
+            raise WrongAnswer("Some image is taken twice. Give places in `labels`, not the labels that stand there.")
         kept = np.bincount(given[rows], minlength=5)
         if not kept.all():
             raise WrongAnswer(f"Labels {order}: class {int(np.argmin(kept))} is lost. Choose from each class apart.")
         if kept[:4].tolist() != [10, 5, 2, 1]:
             raise WrongAnswer(
-                f"Labels {order}: of classes with 40, 20, 10 and 4 images it keeps {kept[:4].tolist()}, not a quarter each, "
+                f"Labels {order}: of classes with 40, 20, 11 and 4 images it keeps {kept[:4].tolist()}, not a quarter each, "
                 "rounded down."
             )
     return "Each class gave its share, and none is lost."
@@ -202,6 +216,7 @@ def _check_edits(edit_distance: Callable[[str, str], int]) -> str:
         ("ab", "ba", 2, "Two that change places are two edits here."),
         ("kitten", "sitting", 3, "Replace k and e, insert g."),
         ("Saturday", "Sunday", 3, "Delete a and t, replace r."),
+        ("tensor", "neuron", 4, "Keep e and o where they are, replace the other four."),
     )
     for a, b, right, why in cases:
         answer = edit_distance(a, b)
@@ -209,7 +224,7 @@ def _check_edits(edit_distance: Callable[[str, str], int]) -> str:
             raise WrongAnswer(f"Give a whole number of edits. For {a!r} and {b!r} it gives {answer!r}.")
         if answer != right:
             raise WrongAnswer(f"From {a!r} to {b!r} it counts {answer}. {why}")
-    return "Ten pairs, all right. Divided by the characters of the true text, this is the character error rate."
+    return "Eleven pairs, all right. Divided by the characters of the true text, this is the character error rate."
 
 
 def _solve_edits():

@@ -76,6 +76,8 @@ def _check_patience(answer: tuple[int, int]) -> str:
         ran, kept = answer
     except (TypeError, ValueError):
         raise WrongAnswer("Two numbers: epochs run, and the epoch of the weights.") from None
+    if (ran, kept) == (4, 7):
+        raise WrongAnswer("First how many epochs are run, then the epoch of the weights.")
     if ran == 10:
         raise WrongAnswer("It does not get that far. Which epochs after the fourth are better than the fourth?")
     if ran == 8:
@@ -139,8 +141,11 @@ def _check_warm_up(schedule: Callable[[int], float]) -> str:
         raise WrongAnswer("Epoch 5 still has 0.01. It should have 0.9 times that.")
     for epoch, rate in enumerate(rates):
         if not np.isclose(rate, right(epoch)):
-            raise WrongAnswer(f"Epoch {epoch} has {rate:.4g}, and the epoch before it {rates[epoch - 1]:.4g}.")
-    return "A network with batch normalization, or a large batch, is grateful for such a start."
+            step = "0.002 more" if epoch < 5 else "0.9 times that"
+            raise WrongAnswer(
+                f"Epoch {epoch} has {rate:.4g}, and the epoch before it {rates[epoch - 1]:.4g}. It should have {step}."
+            )
+    return "A large batch, and the high rate that goes with it, is grateful for such a start."
 
 
 def _solve_warm_up():
@@ -171,8 +176,10 @@ warm_up_schedule = Exercise(
 def _check_keep_the_best(make: Callable[[str], keras.callbacks.Callback]) -> str:
     path = str(Path(tempfile.mkdtemp()) / "best.weights.h5")
     keeper = make(path)
+    if not isinstance(keeper, keras.callbacks.Callback):
+        raise WrongAnswer(f"It returns {type(keeper).__name__}, not a callback. Is a return missing, or a call?")
     if not isinstance(keeper, keras.callbacks.ModelCheckpoint):
-        raise WrongAnswer(f"It gives a {type(keeper).__name__}. Which callback saves?")
+        raise WrongAnswer(f"It returns {type(keeper).__name__}. Which callback of Keras saves?")
     if keeper.filepath != path:
         raise WrongAnswer("It saves elsewhere than in `path`.")
     if not keeper.save_weights_only:
@@ -254,12 +261,13 @@ def _check_stop_on_gap(make: Callable[[float], keras.callbacks.Callback]) -> str
     ran = _epochs_run(callback, gap)
     if ran == 5:
         raise WrongAnswer(
-            "The validation loss is 3 times the training loss in epoch 4, and it goes on. "
-            "Is stop_training set on self.model?"
+            "In epoch 4 the training loss is 0.3 and the validation loss 0.9, 3 times as much, and it goes on. "
+            "Is the comparison right, and is stop_training set on self.model?"
         )
     if ran == 1:
         raise WrongAnswer(
-            "It stops after the first epoch, where the losses are 1.0 and 1.1. Which one is to be larger?"
+            "It stops after the first epoch, where the training loss is 1.0 and the validation loss 1.1. "
+            "Which is to be larger, and how many times?"
         )
     if ran != 4:
         raise WrongAnswer(
