@@ -21,12 +21,13 @@ INDEX = NOTEBOOKS / "index.md"
 
 # how the two libraries are called in the index, as the pages call them
 _LIBRARIES = {"keras": "keras", "tensorflow": "tf"}
+_INTERNAL = ("core", "python")  # packages of TensorFlow that are no part of `tf`
 _MAGIC = re.compile(r"^[%!].*$", re.MULTILINE)
 _TITLE = """\
 # Index of Keras and TensorFlow names
 
 Every name of `keras` and of `tf` that the cells of the pages use, those that are gone included: the section says so.
-A link leads to the first section of a page in which the name stands. What you call on an object, such as `fit`, is in
+A link leads to the first section of a page in which the name stands. The main methods of objects, such as `fit`, are in
 the [glossary](glossary.md).
 
 Written by `make index` from the pages.\
@@ -58,7 +59,7 @@ def names_used(source: str, imported: dict[str, str]) -> Iterator[str]:
         if id(node) not in owners:
             library, *parts = _dotted(node, imported).split(".")
             public = list(takewhile(lambda part: not part.startswith("_"), parts))
-            if library in _LIBRARIES and public:
+            if library in _LIBRARIES and public and public[0] not in _INTERNAL:
                 yield ".".join([_LIBRARIES[library], *public])
 
 

@@ -40,7 +40,7 @@ class Configuration:
     rate_epochs: int = _constant(64, "epochs", "... each time these have passed")
     staircase: bool = _constant(True, "", "all at once; False: bit by bit, in every step")
     validation_fraction: float = _constant(0.2, "", "of the training images, set aside to validate with")
-    checkpoints_kept: int = _constant(5, "files", "the newest")
+    checkpoints_kept: int = _constant(5, "files", "kept, the newest")
     checkpoint_format: str = _constant("resnet_{epoch:02d}.weights.h5", "", "file name; the first epoch is 1")
     shards: int = _constant(30, "files", "for the training images")
     shard_format: str = _constant("shard_{shard:02d}.tfrecord", "", "file name; the first shard is 0")
