@@ -98,6 +98,12 @@ def test_tables_are_not_wider_than_the_page(document):
     nothing(wrong)
 
 
+@documents
+def test_every_column_of_a_table_has_a_name(document):
+    """A screen reader says it with each cell."""
+    nothing(f"{document.path.name}, line {line}: {rows[0]}" for line, rows in document.tables if "" in rows[0])
+
+
 @course
 def test_page_is_small_enough_for_github(page):
     assert page.notebook.stat().st_size < 1_000_000, "GitHub shows no larger notebook"
