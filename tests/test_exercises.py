@@ -172,6 +172,14 @@ def test_error_in_an_answer_names_its_line():
     assert verdict.endswith('of the cell:\n    return int("four")')
 
 
+def test_error_in_an_answer_is_shown_without_colours_and_nodes():
+    def answer():
+        raise ValueError("\x1b[1mCannot add\x1b[0m {{function_node __wrapped__AddV2_device_/job:localhost}} two shapes")
+
+    verdict = make(checker=lambda answer: answer()).verdict(answer)
+    assert verdict.startswith("Not yet. Your answer raised ValueError: Cannot add two shapes\n")
+
+
 @pytest.mark.parametrize("changes", [{"difficulty": "trivial"}, {"hints": ()}])
 def test_badly_made_exercise_is_refused(changes):
     with pytest.raises(ValueError):
