@@ -22,6 +22,7 @@ FOUND = {
     "keras.layers.Dense.__name__": {"keras.layers.Dense"},
     "keras.__version__, keras.src._private": {"keras.src"},
     "np.abs(1), model.fit(x), ____": set(),
+    "from tensorflow.core.framework import tensor_pb2\ntensor_pb2.TensorProto()": set(),
     "%autoreload 2\nlayers.Add()": {"keras.layers.Add"},
     "import tensorflow.keras.saving\ntensorflow.keras.saving.load_model": {"tf.keras.saving.load_model"},
     "def f(x):\n    return tf.cast(keras.ops.abs(x), tf.int32)": {"tf.cast", "keras.ops.abs", "tf.int32"},
