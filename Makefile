@@ -17,7 +17,7 @@ READY := $(VENV)/requirements.installed
 .DELETE_ON_ERROR:
 
 lab: $(READY)
-	JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab
+	TF_CPP_MIN_LOG_LEVEL=3 JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab
 
 test: $(READY)
 	$(BIN)/python -m pytest --nbval -n auto --dist loadfile

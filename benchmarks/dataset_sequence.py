@@ -15,8 +15,8 @@ import keras
 import tensorflow as tf
 
 from text_recognizer.augmentation import random_affine
-from text_recognizer.datasets.dataset_sequence import DatasetSequence, as_tf_data
-from text_recognizer.datasets.emnist_dataset import EmnistDataset
+from text_recognizer.pipelines.arrays import DatasetSequence, as_tf_data
+from text_recognizer.datasets.emnist import EmnistDataset
 from text_recognizer.networks.mlp import mlp
 
 BATCH_SIZE = 64

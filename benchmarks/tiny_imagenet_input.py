@@ -39,7 +39,7 @@ def main():
 
 
 def compare(folder, full, rounds):
-    from text_recognizer.datasets import tfrecord_shards
+    from text_recognizer.pipelines import tfrecord_shards
 
     train = write_images(folder / "images", full)
     files = sorted(train.glob("*/images/*.JPEG"))

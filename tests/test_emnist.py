@@ -17,9 +17,10 @@ from loopback import Server
 from matplotlib.ft2font import FT2Font
 from PIL import Image, ImageDraw, ImageFont
 
-from text_recognizer.datasets import characters, emnist_dataset
-from text_recognizer.datasets.characters import CHARACTERS, FONTS, UNSEEN_FONTS, draw_characters, draw_text
-from text_recognizer.datasets.emnist_dataset import TEST_FILES, TRAIN_FILES, EmnistDataset
+from text_recognizer.datasets import emnist as emnist_dataset
+from text_recognizer.datasets.synthetic import characters
+from text_recognizer.datasets.synthetic.characters import CHARACTERS, FONTS, UNSEEN_FONTS, draw_characters, draw_text
+from text_recognizer.datasets.emnist import TEST_FILES, TRAIN_FILES, EmnistDataset
 from text_recognizer.datasets.idx import read_idx
 from text_recognizer.datasets.source import DatasetUnavailableError
 
@@ -305,7 +306,7 @@ def run_together(code, *arguments):
     """Run `code` in two processes at once; return what they print."""
     code = (
         "import sys, pathlib\n"
-        "from text_recognizer.datasets import emnist_dataset\n"
+        "from text_recognizer.datasets import emnist as emnist_dataset\n"
         "emnist_dataset.keras_home = lambda: (pathlib.Path(sys.argv[1]), '')\n" + code + "\n"
         "print(emnist_dataset.EmnistDataset(seed=3).describe())"
     )

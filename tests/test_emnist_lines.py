@@ -5,9 +5,9 @@ import hashlib
 import numpy as np
 import pytest
 
-from text_recognizer.datasets import emnist_lines_dataset
-from text_recognizer.datasets.characters import CHARACTERS, FONTS, UNSEEN_FONTS
-from text_recognizer.datasets.emnist_lines_dataset import ALPHABET, EmnistLinesDataset, draw_lines
+from text_recognizer.datasets import emnist_lines as emnist_lines_dataset
+from text_recognizer.datasets.synthetic.characters import CHARACTERS, FONTS, UNSEEN_FONTS
+from text_recognizer.datasets.emnist_lines import ALPHABET, EmnistLinesDataset, draw_lines
 
 pytestmark = pytest.mark.usefixtures("offline")
 

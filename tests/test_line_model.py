@@ -5,12 +5,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from text_recognizer.datasets.characters import draw_text
-from text_recognizer.datasets.emnist_lines_dataset import EmnistLinesDataset
+from text_recognizer.datasets.synthetic.characters import draw_text
+from text_recognizer.datasets.emnist_lines import EmnistLinesDataset
 from text_recognizer.images import ImageError
 from text_recognizer.metrics import character_error_rate
 from text_recognizer.models.line_model import LineModel
-from text_recognizer.models.weights import WeightsError
+from text_recognizer.training.weights import WeightsError
 from text_recognizer.networks.lenet import lenet
 from text_recognizer.networks.line_cnn import line_cnn
 

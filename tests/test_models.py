@@ -11,8 +11,8 @@ from text_recognizer.augmentation import random_affine
 from text_recognizer.datasets import digits
 from text_recognizer.images import ImageError
 from text_recognizer.models import CharacterModel, Model
-from text_recognizer.models.base import class_indices
-from text_recognizer.models.weights import WeightsError
+from text_recognizer.models.recognizer import class_indices
+from text_recognizer.training.weights import WeightsError
 from text_recognizer.networks.lenet import lenet
 from text_recognizer.networks.mlp import mlp
 

@@ -13,8 +13,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from text_recognizer.datasets import tfrecord_shards, tiny_imagenet
-from text_recognizer.datasets.tfrecord_shards import CONTENTS, open_shards, write_shards
+from text_recognizer.datasets import tiny_imagenet
+from text_recognizer.pipelines import tfrecord_shards
+from text_recognizer.pipelines.tfrecord_shards import CONTENTS, open_shards, write_shards
 from text_recognizer.datasets.tiny_imagenet import TinyImagenet, read_image
 from workbook.pages import ROOT
 
@@ -143,7 +144,7 @@ def test_a_broken_image_stops_the_writing_and_is_named(train, tmp_path):
 
 SCRIPT = """
 import time
-from text_recognizer.datasets import tfrecord_shards
+from text_recognizer.pipelines import tfrecord_shards
 
 def write_slowly(path, files, labels):
     path.touch()

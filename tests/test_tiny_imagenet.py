@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 from python import run_python
 
-from text_recognizer.datasets import folders, shapes, tiny_imagenet
+from text_recognizer.datasets import folders, tiny_imagenet
+from text_recognizer.datasets.synthetic import shapes
 from text_recognizer.datasets.source import DatasetUnavailableError
 from text_recognizer.datasets.tiny_imagenet import TinyImagenet, find_broken_images, read_image
 

@@ -5,7 +5,7 @@ import dataclasses
 import h5py
 import numpy as np
 
-from text_recognizer.training.configuration import SAMPLE
+from text_recognizer.recipes.resnet_configuration import SAMPLE
 
 # Not narrower than 16 channels: oneDNN in TensorFlow 2.21 writes past its memory where a 1x1
 # convolution of stride 2 has fewer, and the process dies.

@@ -1,7 +1,7 @@
-"""`python -m text_recognizer`: see `text_recognizer.command`."""
+"""`python -m text_recognizer`: see `text_recognizer.cli`."""
 
 import sys
 
-from text_recognizer.command import main
+from text_recognizer.cli import main
 
 sys.exit(main())

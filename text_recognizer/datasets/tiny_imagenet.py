@@ -14,7 +14,7 @@ It comes as a folder of JPEGs:
     val/val_annotations.txt                 file, wnid, left, top, right, bottom
     test/images/test_<i>.JPEG               without labels
 
-The sample has the same layout, with ten classes of `text_recognizer.datasets.shapes`.
+The sample has the same layout, with ten classes of `text_recognizer.datasets.synthetic.shapes`.
 """
 
 import zipfile
@@ -24,7 +24,7 @@ from pathlib import Path
 
 import numpy as np
 
-from text_recognizer.datasets import shapes
+from text_recognizer.datasets.synthetic import shapes
 from text_recognizer.datasets.download import DownloadError, download, extract
 from text_recognizer.datasets.folders import make_folder
 from text_recognizer.datasets.keras_files import keras_home

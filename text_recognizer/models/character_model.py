@@ -5,7 +5,7 @@ from typing import NamedTuple
 import keras
 
 from text_recognizer.images import center, read_ink
-from text_recognizer.models.base import Model
+from text_recognizer.models.recognizer import Model
 
 
 class Prediction(NamedTuple):

@@ -8,7 +8,7 @@ import numpy as np
 from text_recognizer import ctc
 from text_recognizer.images import ImageError, center, read_ink
 from text_recognizer.metrics import CharacterErrorRate, character_error_rate
-from text_recognizer.models.base import Model
+from text_recognizer.models.recognizer import Model
 from text_recognizer.models.character_model import scale
 
 LOWEST = 10  # pixels that a line keeps of its height, or its letters run together

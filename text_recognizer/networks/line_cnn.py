@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from text_recognizer.networks.shapes import check_shapes, with_channels
+from text_recognizer.networks.arguments import check_shapes, with_channels
 
 
 def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: int = 24) -> keras.Model:

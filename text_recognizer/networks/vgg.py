@@ -2,7 +2,7 @@
 
 import keras
 
-from text_recognizer.networks.shapes import check_shapes, with_channels
+from text_recognizer.networks.arguments import check_shapes, with_channels
 
 
 def vgg(

@@ -8,7 +8,7 @@ from numbers import Integral
 import numpy as np
 import tensorflow as tf
 
-from text_recognizer.datasets.dataset_sequence import as_tf_data
+from text_recognizer.pipelines.arrays import as_tf_data
 from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------

@@ -105,8 +105,8 @@ def read(options):
 
 def _model(options, subsample=None):
     _import_keras()
-    from text_recognizer.datasets.emnist_dataset import EmnistDataset
-    from text_recognizer.datasets.emnist_lines_dataset import EmnistLinesDataset
+    from text_recognizer.datasets.emnist import EmnistDataset
+    from text_recognizer.datasets.emnist_lines import EmnistLinesDataset
     from text_recognizer.models import CharacterModel, LineModel
 
     recipe = RECIPES[options.network]

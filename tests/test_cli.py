@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from text_recognizer.command import RECIPES, Recipe, main
+from text_recognizer.cli import RECIPES, Recipe, main
 from text_recognizer.datasets import digits
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -35,7 +35,7 @@ class Digits:
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path):
     """Small data and a small network; the working directory is a folder of the test's own."""
-    monkeypatch.setattr("text_recognizer.datasets.emnist_dataset.EmnistDataset", Digits)
+    monkeypatch.setattr("text_recognizer.datasets.emnist.EmnistDataset", Digits)
     monkeypatch.setitem(RECIPES, "mlp", Recipe(8, 1e-2, network_args={"layer_size": 32, "num_layers": 1}))
     monkeypatch.setenv("WORKBOOK_DATA", "sample")
     monkeypatch.chdir(tmp_path)

@@ -5,7 +5,7 @@ import fnmatch
 
 import pytest
 
-from text_recognizer.training.configuration import SAMPLE, TINY_IMAGENET
+from text_recognizer.recipes.resnet_configuration import SAMPLE, TINY_IMAGENET
 
 
 def test_the_constants_of_the_homework():

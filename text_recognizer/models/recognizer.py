@@ -6,9 +6,9 @@ import keras
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from text_recognizer.datasets.dataset_sequence import DatasetSequence, as_tf_data
+from text_recognizer.pipelines.arrays import DatasetSequence, as_tf_data
 from text_recognizer.datasets.source import source
-from text_recognizer.models import weights
+from text_recognizer.training import weights
 
 WEIGHTS_DIR = Path(__file__).resolve().parents[2] / "weights"
 STEPS_PER_EXECUTION = 32  # a Python loop between single steps costs more than a small network computes

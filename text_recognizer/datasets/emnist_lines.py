@@ -10,8 +10,8 @@ import string
 
 import numpy as np
 
-from text_recognizer.datasets.characters import BASELINE, CAPITAL, CHARACTERS, FONTS, MARGIN, SIZE, draw_text
-from text_recognizer.datasets.emnist_dataset import EmnistDataset
+from text_recognizer.datasets.synthetic.characters import BASELINE, CAPITAL, CHARACTERS, FONTS, MARGIN, SIZE, draw_text
+from text_recognizer.datasets.emnist import EmnistDataset
 from text_recognizer.datasets.source import FULL
 from text_recognizer.images import center
 

@@ -13,9 +13,9 @@ import pytest
 from filelock import FileLock
 
 from tests import tiny_run
-from text_recognizer.training import resnet
+from text_recognizer.recipes import resnet
 from text_recognizer.training.callbacks import Checkpoints
-from text_recognizer.training.configuration import TINY_IMAGENET
+from text_recognizer.recipes.resnet_configuration import TINY_IMAGENET
 from workbook.pages import ROOT
 
 
@@ -128,7 +128,7 @@ def test_a_loss_that_is_no_number_ends_the_run_without_a_checkpoint(tmp_path):
 KILL = """
 import os, signal, sys
 import keras
-from text_recognizer.training import resnet
+from text_recognizer.recipes import resnet
 from text_recognizer.training.callbacks import Checkpoints
 
 def kill(*args, **kwargs):

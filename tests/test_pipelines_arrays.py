@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from text_recognizer.datasets.dataset_sequence import DatasetSequence, as_tf_data
+from text_recognizer.pipelines.arrays import DatasetSequence, as_tf_data
 
 X = np.arange(10, dtype=np.float32)[:, None]
 Y = np.arange(10, dtype=np.int32) * 10

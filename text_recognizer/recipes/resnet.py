@@ -1,4 +1,4 @@
-"""Train the ResNet on Tiny ImageNet: the command `python -m text_recognizer.training.resnet`.
+"""Train the ResNet on Tiny ImageNet: the command `python -m text_recognizer.recipes.resnet`.
 
 It may be stopped at any moment, by Ctrl-C, `kill -9` or a power cut. The same command then goes on
 after the last whole epoch, and ends with the history and the weights of a run that was never
@@ -24,11 +24,11 @@ from filelock import FileLock, Timeout
 
 from text_recognizer.datasets import tiny_imagenet
 from text_recognizer.datasets.source import FULL, DatasetUnavailableError, source
-from text_recognizer.datasets.tfrecord_shards import write_shards
+from text_recognizer.pipelines.tfrecord_shards import write_shards
 from text_recognizer.networks.resnet import Resnet
 from text_recognizer.training import loop
 from text_recognizer.training.callbacks import Checkpoints, ProgressBar
-from text_recognizer.training.configuration import SAMPLE, TINY_IMAGENET, Configuration
+from text_recognizer.recipes.resnet_configuration import SAMPLE, TINY_IMAGENET, Configuration
 
 DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 CONSTANTS = dataclasses.fields(Configuration)
@@ -247,7 +247,7 @@ def _check_that_all_restored(strategy, done):
 
 def _parser():
     parser = argparse.ArgumentParser(
-        prog="python -m text_recognizer.training.resnet",
+        prog="python -m text_recognizer.recipes.resnet",
         description="Train the ResNet on Tiny ImageNet, or on the sample (WORKBOOK_DATA), and go on where it stopped.",
         argument_default=argparse.SUPPRESS,
     )

@@ -15,8 +15,8 @@ from pathlib import Path
 import numpy as np
 from filelock import FileLock
 
-from text_recognizer.datasets import characters
-from text_recognizer.datasets.characters import CHARACTERS
+from text_recognizer.datasets.synthetic import characters
+from text_recognizer.datasets.synthetic.characters import CHARACTERS
 from text_recognizer.datasets.download import DownloadError, download, extract
 from text_recognizer.datasets.idx import read_idx
 from text_recognizer.datasets.keras_files import keras_home

@@ -3,7 +3,7 @@
 import dataclasses
 from dataclasses import dataclass
 
-from text_recognizer.datasets.tfrecord_shards import glob
+from text_recognizer.pipelines.tfrecord_shards import glob
 
 
 def _constant(default, unit, meaning):

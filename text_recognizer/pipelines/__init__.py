@@ -1,0 +1,1 @@
+"""From arrays and files to batches: pipelines that know no data set."""
