@@ -1,11 +1,5 @@
-"""The code that the workbook's pages share: data sets, networks, models, training, plots.
+"""Read characters and lines of text, and classify photographs, with Keras: data sets, networks, models, training.
 
-It is a library of its own: it imports nothing from the pages or from `workbook`, and importing
-it, or `text_recognizer.datasets`, imports neither Keras nor TensorFlow.
+Importing it changes nothing in the process. Importing it, or `text_recognizer.datasets`, imports
+neither Keras nor TensorFlow.
 """
-
-import os
-
-# TensorFlow reads this once, when it is imported, and greets on stderr without it. On a page
-# that would be an output, and a different one on every machine.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
