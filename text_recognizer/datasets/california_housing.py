@@ -1,7 +1,7 @@
 """California housing, what a house costs in 20,640 districts; the diabetes study on `sample`.
 
 Full: the 1990 census of the United States by block groups (R. K. Pace, R. Barry, "Sparse Spatial
-Autoregressions", Statistics & Probability Letters 33, 1997), as `keras.datasets` serves it.
+Autoregressions", Statistics & Probability Letters 33, 1997), in the file of `keras.datasets`.
 
 Sample: 442 patients, ten measurements each, and how far their diabetes had progressed a year later
 (B. Efron, T. Hastie, I. Johnstone, R. Tibshirani, "Least Angle Regression", Annals of Statistics
@@ -11,15 +11,11 @@ and a large number to predict.
 
 import numpy as np
 
-from text_recognizer.datasets.keras_files import KerasFiles
-from text_recognizer.datasets.source import FULL, SAMPLE, source
+from text_recognizer.datasets.dataset import FULL, KERAS_URL, SAMPLE, Dataset, check_seed, fetch, reading
 
-_FILES = KerasFiles(
-    name="California housing",
-    module="california_housing",
-    folder="",
-    files=("california_housing.npz",),
-)
+_TITLE = "California housing"
+_FILE = "california_housing.npz"
+_SHA256 = "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f"
 _ROWS = {"large": 20_640, "small": 600}
 _SAMPLE_ROWS = 442
 
@@ -38,62 +34,84 @@ _NAMES = (
 _SAMPLE_NAMES = ("age", "sex", "bmi", "bp", "tc", "ldl", "hdl", "tch", "ltg", "glu")
 
 
-def load_data(version="large", *, test_split=0.2, seed=113):
-    """Load the data, with the signature of `keras.datasets.california_housing.load_data`.
+class CaliforniaHousing(Dataset):
+    """A table: what is known of 20,640 districts, and the price of a house there; on `sample`, of 442 patients.
 
-    The rows are shuffled and split as Keras does it, by `np.random.RandomState(seed)`, on `sample`
-    too: the same rows on every machine.
+    The rows are shuffled and divided as `keras.datasets.california_housing.load_data` does it, on
+    `sample` too. They are the same rows everywhere: the stream of `np.random.RandomState`, which
+    shuffles, is frozen (NumPy Enhancement Proposal 19).
+
+    The file is downloaded once, california_housing.npz in the folder `datasets` of the Keras home,
+    where Keras keeps it too.
+
+    Attributes:
+        x_train, x_test: float32 (n, 8), on `sample` (n, 10): a column for each of `feature_names`,
+            in the units of the study, unscaled.
+        y_train, y_test: float32 (n,): dollars, up to 500,001; on `sample` a score of 25 to 346.
+        feature_names: longitude, latitude, housing_median_age, total_rooms, total_bedrooms,
+            population, households, median_income. On `sample`: age, sex, bmi (body mass index), bp
+            (blood pressure), and six blood serum measurements: tc (total cholesterol), ldl, hdl, tch
+            (total over hdl), ltg (related to the log of triglycerides), glu (blood sugar).
+        input_shape: (8,), on `sample` (10,).
+        output_shape: (1,), the one number that is to be predicted.
+        source: "sample" or "full".
 
     Args:
         version: "large" for all 20,640 rows, "small" for the first 600. The sample has 442 rows,
             and gives them for both.
         test_split: the share of the rows to test with, at least 0 and below 1.
-        seed: of the shuffling.
-
-    Returns:
-        `(x_train, y_train), (x_test, y_test)`, new float32 arrays on every call. Each x has shape
-        (n, 8), on `sample` (n, 10), a column for each of `feature_names()`, in the units of the
-        study, unscaled. Each y has shape (n,): dollars, up to 500,001; on `sample` a score of 25 to
-        346. n is 16,512 and 4,128; 480 and 120 for "small"; 353 and 89 on `sample`.
+        seed: of the shuffling, an integer, 0 or more.
+        source: see `Dataset`.
 
     Raises:
-        DatasetUnavailableError: on `full`, the file can be neither found nor downloaded, or it is
-            broken.
-        ValueError: `WORKBOOK_DATA`, `version` or `test_split` is none of the above.
+        ValueError: `version`, `test_split` or `source` is none of the above.
+        DatasetUnavailableError: when the arrays are loaded, on `full`, the file can be neither found
+            nor downloaded, or it is broken.
+
+    Example:
+        >>> data = CaliforniaHousing(source="sample")
+        >>> data.x_train.shape, data.y_train.shape, data.x_test.shape
+        ((353, 10), (353,), (89, 10))
+        >>> data.feature_names[2], float(data.x_train[0, 2]), float(data.y_train[0])
+        ('bmi', 31.5, 68.0)
     """
-    if version not in _ROWS:
-        raise ValueError(f"version is {version!r}, not one of {', '.join(map(repr, _ROWS))}")
-    if not 0 <= test_split < 1:
-        raise ValueError(f"test_split is {test_split}, not at least 0 and below 1")
-    if source() == FULL:
 
-        def check(data):
-            _check(data, _ROWS[version])
+    output_shape = (1,)
 
-        return _FILES.load_full(check, version=version, test_split=test_split, seed=seed)
-    x, y = _load_diabetes()
-    order = np.arange(len(x))
-    np.random.RandomState(seed).shuffle(order)
-    train, test = np.split(order, [int(len(x) * (1 - test_split))])
-    return (x[train], y[train]), (x[test], y[test])
+    def __init__(self, version="large", test_split=0.2, seed=113, source=None):
+        super().__init__(source)
+        if version not in _ROWS:
+            raise ValueError(f"version is {version!r}, not one of {', '.join(map(repr, _ROWS))}")
+        if not 0 <= test_split < 1:
+            raise ValueError(f"test_split is {test_split}, not at least 0 and below 1")
+        check_seed(seed)
+        self.version = version
+        self.test_split = test_split
+        self.seed = seed
+        self.feature_names = _NAMES if self.source == FULL else _SAMPLE_NAMES
+        self.input_shape = (len(self.feature_names),)
 
+    def describe(self):
+        """Say in one line what the data are, and how many rows and columns they have."""
+        if self.source == FULL:
+            return f"{FULL}: {_TITLE}, {_ROWS[self.version]:,} x {len(_NAMES)}"
+        return f"{SAMPLE}: scikit-learn's diabetes study, {_SAMPLE_ROWS} x {len(_SAMPLE_NAMES)}"
 
-def feature_names():
-    """Return the names of the columns of whichever source is on, in their order.
+    def _load(self, part):
+        x, y = self._load_california() if self.source == FULL else _load_diabetes()
+        order = np.arange(len(x))
+        np.random.RandomState(self.seed).shuffle(order)
+        train, test = np.split(order, [int(len(x) * (1 - self.test_split))])
+        rows = train if part == "train" else test
+        return x[rows], y[rows]
 
-    On `full`: longitude, latitude, housing_median_age, total_rooms, total_bedrooms, population,
-    households, median_income. On `sample`: age, sex, bmi (body mass index), bp (blood pressure),
-    and six blood serum measurements: tc (total cholesterol), ldl, hdl, tch (total over hdl), ltg
-    (related to the log of triglycerides), glu (blood sugar).
-    """
-    return list(_NAMES if source() == FULL else _SAMPLE_NAMES)
-
-
-def describe():
-    """Say in one line which source is on, e.g. "full: California housing, 20,640 x 8"."""
-    if source() == FULL:
-        return f"{FULL}: {_FILES.name}, {_ROWS['large']:,} x {len(_NAMES)}"
-    return f"{SAMPLE}: scikit-learn's diabetes study, {_SAMPLE_ROWS} x {len(_SAMPLE_NAMES)}"
+    def _load_california(self):
+        path = fetch(_TITLE, _FILE, f"{KERAS_URL}/{_FILE}", f"sha256:{_SHA256}")
+        with reading(_TITLE, path), np.load(path, allow_pickle=False) as file:
+            x, y = file["x"], file["y"]
+            _check(x, y)
+        rows = _ROWS[self.version]
+        return x[:rows], y[:rows]
 
 
 def _load_diabetes():
@@ -103,15 +121,9 @@ def _load_diabetes():
     return study.data.astype(np.float32), study.target.astype(np.float32)
 
 
-def _check(data, rows):
-    (x_train, y_train), (x_test, y_test) = data
-    found = len(x_train) + len(x_test)
-    if found != rows:
-        raise ValueError(f"{found:,} rows, not {rows:,}")
-    for part, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
-        if x.shape != (len(x), len(_NAMES)) or y.shape != (len(x),):
-            raise ValueError(f"x_{part} is {x.shape} and y_{part} {y.shape}, not (n, 8) and (n,)")
-        if x.dtype != np.float32 or y.dtype != np.float32:
-            raise ValueError(f"x_{part} is {x.dtype} and y_{part} {y.dtype}, not float32")
-        if not (np.isfinite(x).all() and np.isfinite(y).all()):
-            raise ValueError(f"x_{part} or y_{part} holds values that are not finite")
+def _check(x, y):
+    for name, array, shape in (("x", x, (_ROWS["large"], len(_NAMES))), ("y", y, (_ROWS["large"],))):
+        if array.shape != shape or array.dtype != np.float32:
+            raise ValueError(f"{name} is {array.dtype} {array.shape}, not float32 {shape}")
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} holds values that are not finite")

@@ -1,10 +1,18 @@
 """What all data sets have in common: where the arrays are, what the labels mean, sample or full."""
 
 import abc
+import contextlib
 import functools
 import inspect
+import numbers
 import os
+import zipfile
+import zlib
+from pathlib import Path
 
+from text_recognizer import files
+
+KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"  # from where `keras.datasets` downloads
 VARIABLE = "WORKBOOK_DATA"
 SAMPLE, FULL = "sample", "full"
 
@@ -51,7 +59,7 @@ class Dataset(abc.ABC):
         >>> data.x_train.shape, data.y_train.shape
         ((1540, 28, 28), (1540,))
         >>> data.class_names[data.y_test[0]]
-        '3'
+        '9'
     """
 
     input_shape: tuple[int, ...]
@@ -112,34 +120,71 @@ def choose_source(source=None):
     return value
 
 
-def missing(name, place, error):
+def check_seed(seed):
+    """Raise a `ValueError` unless this is an integer from 0 to 2^32 - 1, which all of NumPy's generators take.
+
+    None, which they take as well, would give the two parts of a data set two different shufflings.
+    """
+    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
+        raise ValueError(f"seed is {seed!r}; it must be an integer from 0 to {2**32 - 1:,}")
+
+
+def fetch(title, place, url, checksum):
+    """Return the path of a file of a data set: where it is in the Keras home, or else downloaded to.
+
+    Args:
+        title: what the data set is called, for the message.
+        place: where the file is in the folder `datasets` of a Keras home, e.g. "mnist.npz".
+        url, checksum: as for `text_recognizer.files.download`.
+
+    Raises:
+        DatasetUnavailableError: it is not there, and cannot be downloaded.
+    """
+    if path := files.find(place):
+        return path
+    try:
+        return files.download(url, files.place(place), checksum)
+    except files.DownloadError as error:
+        raise missing(title, place, error) from error
+
+
+@contextlib.contextmanager
+def reading(title, path):
+    """Let what is wrong with a file, while it is read within this context, be told by `broken`."""
+    try:
+        yield
+    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise broken(title, path, error) from error
+
+
+def missing(title, place, error):
     """Return the `DatasetUnavailableError` that tells of data which are nowhere and could not be downloaded.
 
     Args:
-        name: what the data set is called.
-        place: the path of its file or folder in a Keras home, e.g. "datasets/mnist.npz".
+        title: what the data set is called.
+        place: where the Keras home should have it: its file or its folder, in the folder `datasets`.
         error: why; the message of a `text_recognizer.files.DownloadError` says what was tried.
     """
     return DatasetUnavailableError(
-        f"{name} is not there, and could not be downloaded. {error} Or start Python with KERAS_HOME set to a Keras "
-        f"home that has {place}, or take the sample, which needs no network (source={SAMPLE!r}, or "
-        f"{VARIABLE}={SAMPLE})."
+        f"{title} is not in {files.data_home() / 'datasets' / place}, and could not be downloaded. {error} Or start "
+        f"Python with KERAS_HOME set to a Keras home that has {Path('datasets', place)}, or take the sample, which "
+        f"needs no network (source={SAMPLE!r}, or {VARIABLE}={SAMPLE})."
     )
 
 
-def broken(name, path, error):
+def broken(title, path, error):
     """Return the `DatasetUnavailableError` that tells of data which are there and cannot be used.
 
     Args:
-        name: what the data set is called.
+        title: what the data set is called.
         path: its file or its folder, a `pathlib.Path`: what is to be deleted.
         error: what is wrong with it, an exception.
     """
     if os.access(path.parent, os.W_OK):
         advice = f"Delete {path} and run this again to download it anew"
     else:
-        advice = "You cannot write there: have it replaced, or start Python with KERAS_HOME set to a folder of your own"
+        advice = "You cannot write there: have it replaced, or set KERAS_HOME to a folder of your own"
     return DatasetUnavailableError(
-        f"{name} in {path} is broken ({type(error).__name__}: {error}). {advice}, or take the sample, which needs no "
+        f"{title} in {path} is broken ({type(error).__name__}: {error}). {advice}, or take the sample, which needs no "
         f"network (source={SAMPLE!r}, or {VARIABLE}={SAMPLE})."
     )

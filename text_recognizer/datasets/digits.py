@@ -1,4 +1,4 @@
-"""scikit-learn's handwritten digits in MNIST's form: the sample that needs no network.
+"""scikit-learn's handwritten digits in MNIST's form: real handwriting that needs no network.
 
 The 1,797 images of 8x8 pixels that scikit-learn carries (`sklearn.datasets.load_digits`, the test
 set of "Optical Recognition of Handwritten Digits", E. Alpaydin and C. Kaynak, UCI, 1998) are
@@ -9,12 +9,13 @@ import functools
 
 import numpy as np
 
-NAME = "scikit-learn digits"
-TRAIN, TEST = 1540, 257  # 6 : 1, as MNIST's 60,000 and 10,000
+from text_recognizer.datasets.dataset import Dataset
+
+_TRAIN, _TEST = 1540, 257  # 6 : 1, as MNIST's 60,000 and 10,000
 
 
-def load_data():
-    """Load the digits, with the signature and in the form of `keras.datasets.mnist.load_data`.
+class Digits(Dataset):
+    """1,540 + 257 handwritten digits, the same on both sources; the sample of `Mnist` and `FashionMnist`.
 
     The test set is the last 257 images. The images lie in the order of the forms that people
     filled in (the same sequence of labels returns about every 130 images), so these are the last
@@ -23,21 +24,41 @@ def load_data():
     90 to 92 % of them, and 97 to 98 % where a stratified random split puts every hand in both
     parts.
 
-    Returns:
-        `(x_train, y_train), (x_test, y_test)`, new arrays on every call. Images are uint8 of shape
-        (1540, 28, 28) and (257, 28, 28), 0 (paper) to 255 (ink); labels are uint8 of shape (1540,)
-        and (257,), 0 to 9, every class in both parts. The same bytes on every machine.
+    The bytes are the same on every machine: all of it is computed in integers.
+
+    Attributes:
+        x_train, x_test: uint8 (1540, 28, 28) and (257, 28, 28), 0 (paper) to 255 (ink).
+        y_train, y_test: uint8 (1540,) and (257,), 0 to 9, every class in both parts.
+        class_names: "0" to "9".
+        input_shape, output_shape: (28, 28) and (10,).
+        source: "sample" or "full", as asked for.
+
+    Args:
+        source: see `Dataset`.
+
+    Raises:
+        ValueError: the source is neither "sample" nor "full".
+
+    Example:
+        >>> data = Digits(source="sample")
+        >>> print(data.describe())
+        sample: scikit-learn digits, 1,540 + 257 images
+        >>> data.y_test[:5].tolist(), int(data.x_test.max())
+        ([3, 4, 5, 6, 7], 255)
     """
-    images, labels = _mnist_form()
-    return (
-        (images[:TRAIN].copy(), labels[:TRAIN].copy()),
-        (images[TRAIN:].copy(), labels[TRAIN:].copy()),
-    )
 
+    input_shape = (28, 28)
+    output_shape = (10,)
+    class_names = tuple("0123456789")
 
-def class_names():
-    """Return the names of the ten classes, "0" to "9"."""
-    return [str(digit) for digit in range(10)]
+    def describe(self):
+        """Say in one line what the data are, and how many."""
+        return f"{self.source}: scikit-learn digits, {_TRAIN:,} + {_TEST:,} images"
+
+    def _load(self, part):
+        images, labels = _mnist_form()
+        rows = slice(_TRAIN) if part == "train" else slice(_TRAIN, None)
+        return images[rows].copy(), labels[rows].copy()
 
 
 @functools.cache

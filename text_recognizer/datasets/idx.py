@@ -1,30 +1,97 @@
-"""The IDX format, in which MNIST and EMNIST are published: http://yann.lecun.com/exdb/mnist."""
+"""The IDX format, in which MNIST, Fashion-MNIST and EMNIST are published.
+
+Y. LeCun, C. Cortes, C. J. C. Burges, "The MNIST Database", http://yann.lecun.com/exdb/mnist. A file
+begins with two zero bytes, a byte for the type (8: unsigned byte), one for the number of dimensions,
+and the length of each as a big-endian 32-bit integer. The rest is data.
+"""
 
 import gzip
 import math
 
 import numpy as np
 
+_BLOCK = 1 << 20  # bytes to read at a time
 
-def read_idx(path):
-    """Read a gzipped IDX file of unsigned bytes.
 
-    The file begins with two zero bytes, a byte for the type (8: unsigned byte), one for the number
-    of dimensions, and the length of each as a big-endian 32-bit integer; the rest is data.
+def read_idx(path, rows=None):
+    """Read an IDX file of unsigned bytes, gzipped or not.
+
+    It is read in small pieces, so it takes hardly more memory than the result has, even where a
+    few rows of a large file are wanted.
+
+    Args:
+        path: the file.
+        rows: which entries of the first dimension to return, and in which order: integers (n,),
+            0 or more. Default: all of them, as they come.
 
     Returns:
-        A read-only uint8 array in the shape that the file states.
+        A new uint8 array in the shape that the file states, or (n, ...) with `rows`.
 
     Raises:
         ValueError: it is no such file, or has more or fewer bytes than its header says.
-        OSError, EOFError, zlib.error: the file cannot be read, or its compression is damaged.
+        IndexError: it has no such row.
+        OSError, EOFError, zlib.error: it cannot be read, or its compression is damaged.
+
+    Example:
+        >>> import tempfile, pathlib
+        >>> path = pathlib.Path(tempfile.mkdtemp(), "labels-idx1-ubyte")
+        >>> _ = path.write_bytes(bytes([0, 0, 8, 1, 0, 0, 0, 3]) + bytes([7, 2, 1]))
+        >>> read_idx(path)
+        array([7, 2, 1], dtype=uint8)
+        >>> read_idx(path, rows=[2, 0])
+        array([1, 7], dtype=uint8)
     """
-    with gzip.open(path) as file:
-        content = file.read()
-    if len(content) < 4 or content[:3] != b"\0\0\x08":
-        raise ValueError(f"{path} is no IDX file of unsigned bytes: it begins with {content[:4].hex(' ')}")
-    header = 4 + 4 * content[3]
-    shape = tuple(np.frombuffer(content[4:header], dtype=">u4").tolist())
-    if len(content) != header + math.prod(shape):
-        raise ValueError(f"{path} holds {len(content) - header:,} bytes behind its header, which announces {shape}")
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape)
+    with _open(path) as file:
+        shape = _read_header(path, file)
+        rows = np.arange(shape[0]) if rows is None else np.asarray(rows, dtype=np.int64)
+        if len(rows) and not 0 <= rows.min() <= rows.max() < shape[0]:
+            raise IndexError(f"rows go from {rows.min()} to {rows.max()}; {path} has {shape[0]:,}, counted from 0")
+        try:
+            array = np.empty((len(rows), *shape[1:]), dtype=np.uint8)
+        except (MemoryError, ValueError) as error:
+            raise ValueError(f"{path} announces {shape}: {error}") from error
+        _fill(array, rows, path, file, shape)
+    return array
+
+
+def read_shape(path):
+    """Return the shape that an IDX file states, a tuple. It reads the header alone, and raises what `read_idx` does."""
+    with _open(path) as file:
+        return _read_header(path, file)
+
+
+def _open(path):
+    with open(path, "rb") as file:
+        gzipped = file.read(2) == b"\x1f\x8b"
+    return gzip.open(path) if gzipped else open(path, "rb")
+
+
+def _read_header(path, file):
+    """Return the shape that the file states."""
+    start = file.read(4)
+    if len(start) < 4 or start[:3] != b"\0\0\x08" or start[3] == 0:
+        begins = f"it begins with {start.hex(' ')}" if start else "it is empty"
+        raise ValueError(f"{path} is no IDX file of unsigned bytes: {begins}")
+    lengths = file.read(4 * start[3])
+    if len(lengths) < 4 * start[3]:
+        raise ValueError(f"{path} is no IDX file: it ends within its header, which announces {start[3]} dimensions")
+    return tuple(np.frombuffer(lengths, dtype=">u4").tolist())
+
+
+def _fill(array, rows, path, file, shape):
+    """Fill an array with the rows of the file that it is to have, block by block."""
+    size = math.prod(shape[1:])
+    count = max(1, _BLOCK // max(1, size))
+    order = np.argsort(rows, kind="stable")
+    wanted = rows[order]
+    for start in range(0, shape[0], count):
+        stop = min(start + count, shape[0])
+        content = file.read((stop - start) * size)
+        if len(content) < (stop - start) * size:
+            found = start * size + len(content)
+            raise ValueError(f"{path} holds {found:,} bytes behind its header, which announces {shape}")
+        first, last = np.searchsorted(wanted, (start, stop))
+        block = np.frombuffer(content, dtype=np.uint8).reshape(stop - start, *shape[1:])
+        array[order[first:last]] = block[wanted[first:last] - start]
+    if file.read(1):
+        raise ValueError(f"{path} holds more bytes behind its header than it announces, {shape}")
