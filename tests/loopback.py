@@ -12,7 +12,7 @@ class Server:
         ranges: whether the server can begin in the middle.
         breaks: after how many bytes each of the next answers breaks off, a list that is used up.
         waits: an event to wait for before going on, at the place where it would break off.
-        status: what to answer in place of the file, e.g. 404.
+        answers: the status of each of the next answers, a list that is used up; 200 is the file, 404 none.
         requests: the header Range of each request so far, "" where it had none.
     """
 
@@ -21,7 +21,7 @@ class Server:
         self.ranges = True
         self.breaks = []
         self.waits = None
-        self.status = None
+        self.answers = []
         self.requests = []
 
     def __enter__(self):
@@ -42,8 +42,9 @@ class Server:
             def do_GET(self):
                 asked = self.headers.get("Range", "")
                 server.requests.append(asked)
-                if server.status:
-                    return self.send_error(server.status)
+                status = server.answers.pop(0) if server.answers else 200
+                if status != 200:
+                    return self.send_error(status)
                 begin = int(asked.removeprefix("bytes=").rstrip("-")) if asked and server.ranges else 0
                 if begin and begin >= len(server.content):
                     return self.send_error(416)

@@ -6,6 +6,7 @@ at once, or not (https://pubs.opengroup.org/onlinepubs/9799919799/functions/rena
 """
 
 import contextlib
+import errno
 import hashlib
 import http.client
 import lzma
@@ -436,12 +437,18 @@ def extract(archive, folder, members=None, strip=""):
         ) from error
 
 
+# What zipfile and its decompressors raise for damaged, encrypted and unknown archives; some of it is an OSError.
+_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, RuntimeError, OSError)
+
+
 @contextlib.contextmanager
 def _reading(archive):
     """Say which archive it is that turns out to be damaged."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, RuntimeError) as error:
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # the disk's, and not the archive's
+            raise
         raise DownloadError(
             f"{archive} is damaged, or no archive that can be unpacked here ({error}). Delete it and run this again to "
             "download it anew."
@@ -480,8 +487,9 @@ def _files_to_unpack(archive, folder, members, strip):
 
 def _lies_below(place):
     """Return whether a place lies below its folder on every system: "C:x" and ".. " do not on Windows."""
-    parts = PurePosixPath(place).parts
-    return bool(parts) and parts[0] != "/" and not set(place) & set('\\:*?"<>|') and all(p.strip(". ") for p in parts)
+    path = PurePosixPath(place)
+    named = bool(path.parts) and all(part.strip(". ") for part in path.parts)
+    return named and not path.is_absolute() and not set(place) & set('\\:*?"<>|')
 
 
 def _identity(place):
