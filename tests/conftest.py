@@ -1,12 +1,17 @@
 """What tests of several modules start from."""
 
+import os
 import socket
+import tempfile
+from pathlib import Path
 
 import pytest
 
+from tests.python import run_python
 from workbook.pages import ROOT
 
 REAL_DATA = ROOT.parent / "shared" / "keras" / "datasets"
+NOBODY = 65534  # the user who owns nothing
 
 
 @pytest.fixture
@@ -23,11 +28,9 @@ def offline(monkeypatch):
 
 @pytest.fixture
 def keras_home(monkeypatch, tmp_path):
-    """An empty Keras home, on `full`. Keras reads KERAS_HOME once, when it is imported."""
-    from keras.src.backend import config
-
+    """An empty Keras home, on `full`."""
     monkeypatch.setenv("WORKBOOK_DATA", "full")
-    monkeypatch.setattr(config, "_KERAS_DIR", str(tmp_path))
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
     return tmp_path
 
 
@@ -43,3 +46,43 @@ def real_home(tmp_path):
         return tmp_path
 
     return home
+
+
+@pytest.fixture
+def shared_home():
+    """A Keras home to fill, as a class shares it; `shared_home.run` lets somebody else use it, who may only read."""
+    if os.name == "nt":
+        pytest.skip("the rights of another user are those of POSIX")
+    with tempfile.TemporaryDirectory() as folder:  # not tmp_path, into which its owner alone may look
+        yield SharedHome(Path(folder))
+        for path in Path(folder).rglob("*"):
+            if path.is_dir():
+                path.chmod(0o700)
+
+
+class SharedHome:
+    """A Keras home at `path`, whose data sets go to `datasets`."""
+
+    def __init__(self, path):
+        self.path = path
+        self.datasets = path / "datasets"
+        self.datasets.mkdir()
+
+    def run(self, imports, code, **environment):
+        """Make the home read-only, run the code in a process of its own, and return what it prints.
+
+        Root may write everywhere, so where root runs the tests, the process turns into another user. It does so
+        after the imports, since that user may not be allowed to look where Python is installed.
+        """
+        for path in (self.path, *self.path.rglob("*")):
+            path.chmod(0o555 if path.is_dir() else 0o444)
+        before = sorted(self.path.rglob("*"))
+        printed = run_python(
+            f"import os, encodings.cp437\n{imports}\n"  # zipfile looks that one up when it reads
+            f"if os.geteuid() == 0:\n    os.setgroups([])\n    os.setgid({NOBODY})\n    os.setuid({NOBODY})\n"
+            f"assert not os.access({str(self.path)!r}, os.W_OK)\n{code}",
+            KERAS_HOME=str(self.path),
+            **environment,
+        )
+        assert sorted(self.path.rglob("*")) == before
+        return printed

@@ -7,10 +7,12 @@ and the length of each as a big-endian 32-bit integer. The rest is data.
 
 import gzip
 import math
+import os
 
 import numpy as np
 
 _BLOCK = 1 << 20  # bytes to read at a time
+_RATIO = 1032  # bytes that the compression of gzip packs into one, at most
 
 
 def read_idx(path, rows=None):
@@ -43,13 +45,12 @@ def read_idx(path, rows=None):
     """
     with _open(path) as file:
         shape = _read_header(path, file)
+        if math.prod(shape) > _RATIO * os.path.getsize(path):
+            raise ValueError(f"{path} announces {shape}, more than a file of its size can hold")
         rows = np.arange(shape[0]) if rows is None else np.asarray(rows, dtype=np.int64)
         if len(rows) and not 0 <= rows.min() <= rows.max() < shape[0]:
             raise IndexError(f"rows go from {rows.min()} to {rows.max()}; {path} has {shape[0]:,}, counted from 0")
-        try:
-            array = np.empty((len(rows), *shape[1:]), dtype=np.uint8)
-        except (MemoryError, ValueError) as error:
-            raise ValueError(f"{path} announces {shape}: {error}") from error
+        array = np.empty((len(rows), *shape[1:]), dtype=np.uint8)
         _fill(array, rows, path, file, shape)
     return array
 
