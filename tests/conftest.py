@@ -54,19 +54,24 @@ def shared_home():
     if os.name == "nt":
         pytest.skip("the rights of another user are those of POSIX")
     with tempfile.TemporaryDirectory() as folder:  # not tmp_path, into which its owner alone may look
-        yield SharedHome(Path(folder))
-        for path in Path(folder).rglob("*"):
+        os.chmod(folder, 0o755)
+        home = SharedHome(Path(folder))
+        yield home
+        for path in (home.path, *home.path.rglob("*")):
             if path.is_dir():
-                path.chmod(0o700)
+                path.chmod(0o755)
 
 
 class SharedHome:
-    """A Keras home at `path`, whose data sets go to `datasets`."""
+    """A Keras home at `path`, whose data sets go to `datasets`; and a folder, `elsewhere`, where everybody may write."""
 
-    def __init__(self, path):
-        self.path = path
-        self.datasets = path / "datasets"
-        self.datasets.mkdir()
+    def __init__(self, folder):
+        self.path = folder / "home"
+        self.datasets = self.path / "datasets"
+        self.datasets.mkdir(parents=True)
+        self.elsewhere = folder / "elsewhere"
+        self.elsewhere.mkdir()
+        self.elsewhere.chmod(0o777)
 
     def run(self, imports, code, **environment):
         """Make the home read-only, run the code in a process of its own, and return what it prints.

@@ -85,7 +85,7 @@ def compose_lines(count, images, labels, max_length=16, seed=0):
         ((3, 28, 128), (3, 8))
     """
     check_numbers(count, max_length)
-    labels = np.where(images.max(axis=(1, 2)) >= _INK, labels, -1)
+    labels = np.where(images.max(axis=(1, 2)) >= _INK, np.asarray(labels, dtype=int), -1)
     if missing := [character for i, character in enumerate(CHARACTERS) if not (labels == i).any()]:
         raise ValueError(f"no image with ink on it of {', '.join(missing)}; give at least one of each")
     rng = np.random.default_rng(seed)
