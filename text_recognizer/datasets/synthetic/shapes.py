@@ -7,6 +7,8 @@ be told apart too, wherever the shape lies, however large it is, and however noi
 
 import numpy as np
 
+from text_recognizer.datasets.synthetic.stream import Stream
+
 SIZE = 64  # pixels, the height and width of an image
 
 _PATTERNS = {
@@ -33,23 +35,36 @@ CLASSES = tuple(f"{pattern} {shape}" for shape in _SHAPES for pattern in _PATTER
 
 
 def draw_shape(label, seed):
-    """Draw an image of a class. The same pixels on every machine: integers, or single IEEE 754 operations.
+    """Draw an image of a class.
+
+    The same pixels on every machine and with every version of NumPy: what is random comes from a
+    `Stream`, and what is computed is integers, or floats by single operations of IEEE 754.
 
     Args:
-        label: index of the class in `CLASSES`.
-        seed: an integer or a sequence of them; another one gives another image.
+        label: index of the class in `CLASSES`, 0 to 9.
+        seed: an integer, 0 or more, or a sequence of them; another one gives another image.
 
     Returns:
-        `image, box`: uint8 of shape (64, 64, 3), RGB, and the smallest rectangle with all of the
-        shape in it, four integers: left, top, right, bottom, in pixels, the last two inside.
+        `image, box`: uint8 (64, 64, 3), RGB, and the smallest rectangle with all of the shape in
+        it, four integers: left, top, right, bottom, in pixels, the last two inside.
+
+    Raises:
+        ValueError: there is no such class.
+
+    Example:
+        >>> image, box = draw_shape(CLASSES.index("striped disc"), seed=5)
+        >>> image.shape, image.dtype, box
+        ((64, 64, 3), dtype('uint8'), (1, 19, 45, 63))
     """
+    if label not in range(len(CLASSES)):
+        raise ValueError(f"label is {label!r}; it must be an integer from 0 to {len(CLASSES) - 1}")
     pattern, shape = CLASSES[label].split()
-    rng = np.random.default_rng(seed)
+    rng = Stream(seed)
     image = _ground(rng)
 
     radius = rng.integers(15, 27)
     x, y = rng.integers(radius, SIZE - radius, 2)
-    half = rng.uniform(-0.2, 0.2)  # tangent of half the angle: sine and cosine without either
+    half = -0.2 + 0.4 * rng.random()  # tangent of half the angle: sine and cosine without either
     cosine, sine = (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
     down, right = (np.mgrid[:SIZE, :SIZE] - np.array([y, x])[:, None, None]) / radius
     u, v = cosine * right - sine * down, sine * right + cosine * down
@@ -57,7 +72,7 @@ def draw_shape(label, seed):
     inside = _SHAPES[shape](u, v)
     first = _PATTERNS[pattern](u, v)
     image[inside & first] = np.array(_COLOURS[shape]) + rng.integers(-70, 71, 3)
-    image[inside & ~first] = rng.choice([25, 230]) + rng.integers(-25, 26, 3)  # nearly black, or nearly white
+    image[inside & ~first] = (25, 230)[rng.integers(0, 2)] + rng.integers(-25, 26, 3)  # nearly black, or nearly white
     image += rng.integers(-24, 25, image.shape)  # noise
 
     rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
