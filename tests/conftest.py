@@ -36,7 +36,7 @@ def keras_home(monkeypatch, tmp_path):
 
 @pytest.fixture
 def real_home(tmp_path):
-    """`real_home("fashion-mnist")` makes a Keras home that has this part of the real data; it skips where there is none."""
+    """`real_home("fashion-mnist")` makes a Keras home that has this part of the real data, or skips where none is."""
 
     def home(part):
         if not (REAL_DATA / part).exists():
@@ -63,7 +63,7 @@ def shared_home():
 
 
 class SharedHome:
-    """A Keras home at `path`, whose data sets go to `datasets`; and a folder, `elsewhere`, where everybody may write."""
+    """A Keras home at `path`, whose data sets go to `datasets`, and a folder `elsewhere` where everybody may write."""
 
     def __init__(self, folder):
         self.path = folder / "home"

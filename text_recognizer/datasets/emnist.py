@@ -37,7 +37,7 @@ class Emnist(Dataset):
 
     On `full`, EMNIST ByClass. The publisher's archive, 535 MB, is downloaded once, and unpacked to
     datasets/emnist in the Keras home. Files that you have unpacked there yourself are used, gzipped
-    or not, in the archive's folder gzip or without it. Where the home has only the test split, that
+    or not, in the archive's folder `gzip` or without it. Where the home has only the test split, that
     is divided 4 : 1 in place of the published parts, class by class, whatever the seed: a network
     must never be tested on what it was trained on under another one. On `sample`, characters drawn
     from fonts (see `synthetic.characters`), divided likewise.
@@ -207,7 +207,7 @@ def _drawing():
 
 
 def _find(part):
-    """Return the paths of the images and of the labels of a part, wherever they were unpacked; None if one is missing."""
+    """Return the paths of the images and the labels of a part, however they were unpacked; None if one is missing."""
     paths = []
     for name in _FILES[part]:
         places = (f"emnist/{folder}{form}" for form in (name, name.removesuffix(".gz")) for folder in ("", "gzip/"))
