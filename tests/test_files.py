@@ -8,7 +8,6 @@ import socket
 import stat
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import types
@@ -221,113 +220,81 @@ def test_a_home_that_is_not_there_is_where_data_are_put(home):
     assert find("emnist/first").is_file() and find("emnist/third") is None
 
 
-@pytest.fixture
-def shared():
-    """A home that an ordinary user can read and not write to, with a data set, its archive, and a part of another."""
-    home = Path(tempfile.mkdtemp())  # tmp_path is closed to other users
-    make_folder(home / "datasets" / "whole", fill)
-    make_folder(home / "datasets" / "part", lambda beside: (beside / "first").touch())
-    pack(home / "datasets", {"all/first": b"", "all/second": b""})
-    for path in (home, *home.rglob("*")):
-        path.chmod(0o555 if path.is_dir() else 0o444)
-    yield home
-    for path in (home, *home.rglob("*")):
-        path.chmod(0o755)
-    shutil.rmtree(home)
-
-
-def as_ordinary_user(code, home, temporary):
-    """Run `code` as somebody who may write only to `temporary`, where other users' temporary files are meant to be."""
-    temporary.chmod(0o777)
-    return run_python(
+def as_another_user(shared_home, code):
+    """Run `code` as a user who may only read the home, and whose temporary files go to `elsewhere`."""
+    make_folder(shared_home.datasets / "whole", fill)
+    make_folder(shared_home.datasets / "part", lambda beside: (beside / "first").touch())
+    pack(shared_home.datasets, {"all/first": b"", "all/second": b""})
+    return shared_home.run(
+        "import sys, tempfile\nfrom pathlib import Path\nimport text_recognizer.files as files",
         f"""
-import encodings.cp437, os, sys, tempfile  # all that will be imported: later, Python itself may be out of reach
-import text_recognizer.files as files
-from pathlib import Path
-
-if os.getuid() == 0:  # whom no mode of a file keeps from writing
-    os.setgroups([])
-    os.setgid(65534)
-    os.setuid(65534)
-try:
-    Path({str(home)!r}, "datasets", "file").touch()
-    sys.exit("the home can be written to")
-except PermissionError:
-    pass
-home, temporary = Path({str(home)!r}), Path({str(temporary)!r})
 isdir = os.path.isdir
-os.path.isdir = lambda path: path != "/tmp" and isdir(path)
-tempfile.tempdir = str(temporary)
+os.path.isdir = lambda path: path != "/tmp" and isdir(path)  # as on Windows; so gettempdir() counts
+tempfile.tempdir = {str(shared_home.elsewhere)!r}
+datasets = Path({str(shared_home.datasets)!r})
+elsewhere = Path(tempfile.tempdir, ".keras", "datasets")
 {code}""",
-        KERAS_HOME=str(home),
     )
 
 
-@pytest.fixture
-def temporary():
-    folder = Path(tempfile.mkdtemp())
-    yield folder
-    shutil.rmtree(folder)
-
-
-no_ordinary_user = pytest.mark.skipif(not hasattr(os, "setuid"), reason="this system has no such users")
-
-
-@no_ordinary_user
-def test_what_is_in_a_home_that_one_may_only_read_is_used(shared, temporary):
+def test_what_is_in_a_home_that_one_may_only_read_is_used(shared_home):
     """Without a lock, and without anything written."""
-    as_ordinary_user(
+    as_another_user(
+        shared_home,
         """
-datasets = home / "datasets"
 assert files.find("whole") == datasets / "whole"
 assert files.make_folder(files.find("whole"), None) == datasets / "whole"
 assert files.download("http://127.0.0.1:9/archive.zip", datasets / "archive.zip", "md5:" + 32 * "0").exists()
 files.extract(datasets / "archive.zip", datasets / "whole", strip="all")
-files.extract(datasets / "archive.zip", datasets / "part", {"all/first": "first"})
+files.extract(datasets / "archive.zip", datasets / "part", {"first": "first"}, strip="all")
 """,
-        shared,
-        temporary,
     )
-    assert list(temporary.iterdir()) == []
+    assert list(shared_home.elsewhere.iterdir()) == []
 
 
-@no_ordinary_user
-def test_what_is_not_in_a_home_that_one_may_only_read_is_put_among_the_temporary_files(shared, temporary):
-    as_ordinary_user(
+def test_what_is_not_in_a_home_that_one_may_only_read_is_put_among_the_temporary_files(shared_home):
+    as_another_user(
+        shared_home,
         """
-elsewhere = temporary / ".keras" / "datasets"
 assert files.find("new") is None
 assert files.place("new") == elsewhere / "new"
 files.extract(files.find("archive.zip"), files.place("new"), strip="all")
 assert files.find("new") == elsewhere / "new" and (elsewhere / "new" / "second").is_file()
-assert files.place("part") == elsewhere / "part" and files.find("part") == home / "datasets" / "part"
+assert files.place("part") == elsewhere / "part" and files.find("part") == datasets / "part"
+""",
+    )
 
+
+def test_who_writes_to_a_home_that_one_may_only_read_is_told(shared_home):
+    as_another_user(
+        shared_home,
+        """
 for write in (
-    lambda: files.download("http://127.0.0.1:9/new.zip", home / "datasets" / "new.zip", "md5:" + 32 * "0"),
-    lambda: files.extract(files.find("archive.zip"), files.find("part"), strip="all"),
+    lambda: files.download("http://127.0.0.1:9/new.zip", datasets / "new.zip", "md5:" + 32 * "0"),
+    lambda: files.extract(datasets / "archive.zip", datasets / "part", strip="all"),
 ):
     try:
         write()
         sys.exit("no error")
     except files.DownloadError as error:
-        assert str(home / "datasets") in str(error) and "Permission denied" in str(error), error
+        assert str(datasets) in str(error) and "Permission denied" in str(error), error
 """,
-        shared,
-        temporary,
     )
 
 
-@no_ordinary_user
-def test_a_home_that_one_may_not_even_read_is_no_obstacle(shared, temporary):
-    shared.chmod(0o700 if os.getuid() == 0 else 0o000)
-    as_ordinary_user(
-        """
+def test_a_home_that_one_may_not_even_read_is_no_obstacle(shared_home):
+    closed = shared_home.elsewhere / "closed"
+    make_folder(closed / "datasets" / "whole", fill)
+    closed.chmod(0o000)
+    as_another_user(
+        shared_home,
+        f"""
+os.environ["KERAS_HOME"] = {str(closed)!r}
 assert files.find("whole") is None
-assert files.place("whole") == temporary / ".keras" / "datasets" / "whole"
+assert files.place("whole") == elsewhere / "whole"
 """,
-        shared,
-        temporary,
     )
+    closed.chmod(0o700)
 
 
 # Downloads
