@@ -1,11 +1,12 @@
-"""CTC decoding, against examples that can be computed by hand, and the character error rate."""
+"""CTC: decoding, probabilities and what can be spelled, against examples by hand and the sum over all paths."""
+
+from itertools import product
 
 import keras
 import numpy as np
 import pytest
 
 from text_recognizer import ctc
-from text_recognizer.metrics import CharacterErrorRate, character_error_rate
 
 BLANK_LIKELY = np.log([[[0.6, 0.3, 0.1], [0.6, 0.3, 0.1]]]).astype(np.float32)
 """Two steps over the blank, a and b. The path of two blanks has 0.6 * 0.6 = 0.36. The sequence "a" has
@@ -19,7 +20,33 @@ def peaked(*path, classes=4):
 
 def decoded(logits, **arguments):
     """Return labels without what fills them up."""
-    return [row[row > 0].tolist() for row in np.asarray(ctc.decode(logits, **arguments))]
+    return [row[row > 0].tolist() for row in ctc.decode(logits, **arguments)]
+
+
+def merged(path):
+    """Return what a path stands for."""
+    return tuple(label for label, before in zip(path, (0, *path)) if label not in (0, before))
+
+
+def by_all_paths(logits):
+    """Return the probability of every sequence that one line, float (steps, classes), can stand for."""
+    steps, classes = logits.shape
+    each = np.exp(logits) / np.exp(logits).sum(-1, keepdims=True)
+    probabilities = {}
+    for path in product(range(classes), repeat=steps):
+        probability = each[np.arange(steps), path].prod()
+        probabilities[merged(path)] = probabilities.get(merged(path), 0) + probability
+    return probabilities
+
+
+def filled_up(sequences, length):
+    return np.array([[*sequence, *[0] * (length - len(sequence))] for sequence in sequences], np.int32)
+
+
+LINES = np.random.default_rng(0).normal(size=(20, 4, 3)).astype(np.float32) * 2
+ALL_SEQUENCES = [letters for length in range(5) for letters in product((1, 2), repeat=length)]
+
+# Decoding
 
 
 def test_greedy_takes_the_best_path_and_beam_search_the_best_sequence():
@@ -27,10 +54,12 @@ def test_greedy_takes_the_best_path_and_beam_search_the_best_sequence():
     assert decoded(BLANK_LIKELY, strategy="beam_search") == [[1]]
 
 
-def test_the_probability_of_a_sequence_is_that_of_all_its_paths():
-    sequences = np.array([[0, 0], [1, 0], [2, 0], [1, 2], [2, 1]], np.int32)
-    probabilities = ctc.probability(sequences, np.repeat(BLANK_LIKELY, 5, axis=0))
-    np.testing.assert_allclose(probabilities, [0.36, 0.45, 0.13, 0.03, 0.03], rtol=1e-5)  # all there are: 1 in sum
+def test_a_wide_beam_finds_the_most_probable_of_all_sequences():
+    best = [max(found := by_all_paths(line), key=found.get) for line in LINES]
+    assert decoded(LINES, strategy="beam_search", beam_width=100) == [list(sequence) for sequence in best]
+    paths = [merged(line.argmax(-1).tolist()) for line in LINES]
+    assert decoded(LINES) == [list(sequence) for sequence in paths]
+    assert paths != best  # or this would not tell the two apart
 
 
 @pytest.mark.parametrize("strategy", ["greedy", "beam_search"])
@@ -42,72 +71,135 @@ def test_the_probability_of_a_sequence_is_that_of_all_its_paths():
         ((0, 3, 3, 0, 0, 2), [3, 2]),
         ((3, 2, 1), [3, 2, 1]),
         ((0, 0, 0), []),
+        ((2,), [2]),
     ],
 )
 def test_a_path_is_merged_and_then_freed_of_blanks(strategy, path, labels):
     assert decoded(peaked(*path), strategy=strategy) == [labels]
 
 
-def test_labels_are_filled_up_at_the_end():
-    labels = ctc.decode(np.concatenate([peaked(1, 2, 0, 3), peaked(0, 0, 2, 0)]))
-    np.testing.assert_array_equal(labels, [[1, 2, 3, 0], [2, 0, 0, 0]])
-    assert keras.backend.standardize_dtype(labels.dtype) == "int32"
+@pytest.mark.parametrize("strategy", ["greedy", "beam_search"])
+def test_labels_are_an_array_filled_up_at_the_end(strategy):
+    """A tensor would be a thousand times slower to go through label by label."""
+    logits = np.concatenate([peaked(1, 2, 0, 3), peaked(0, 0, 2, 0)])
+    for given in (logits, keras.ops.convert_to_tensor(logits)):
+        labels = ctc.decode(given, strategy)
+        assert type(labels) is np.ndarray and labels.dtype == np.int32
+        np.testing.assert_array_equal(labels, [[1, 2, 3, 0], [2, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("strategy", ["greedy", "beam_search"])
+def test_no_lines_give_no_labels(strategy):
+    assert ctc.decode(np.zeros((0, 4, 3), np.float32), strategy).shape == (0, 4)
+    assert ctc.probability(np.zeros((0, 4), int), np.zeros((0, 4, 3), np.float32)).shape == (0,)
+
+
+@pytest.mark.parametrize("strategy", ["greedy", "beam_search"])
+def test_the_logarithm_of_nothing_is_a_logit_too(strategy):
+    with np.errstate(divide="ignore"):
+        logits = np.log(np.eye(3, dtype=np.float32)[None, [1, 2, 2, 0, 2]])
+    assert decoded(logits, strategy=strategy) == [[1, 2, 2]]
+
+
+def test_greedy_decoding_is_the_same_in_compiled_code():
+    import tensorflow as tf
+
+    logits = np.random.default_rng(1).normal(size=(30, 12, 5)).astype(np.float32)
+    for jit_compile in (False, True):
+        compiled = tf.function(ctc.greedy_decode, jit_compile=jit_compile)
+        np.testing.assert_array_equal(compiled(logits), ctc.decode(logits))
 
 
 def test_wrong_arguments_are_named():
-    with pytest.raises(ValueError, match=r"\(4, 3\).*\(lines, steps, classes\)"):
-        ctc.decode(np.zeros((4, 3), np.float32))
-    with pytest.raises(ValueError, match="best_path.*'greedy' and 'beam_search'"):
+    for call in (ctc.decode, ctc.greedy_decode):
+        with pytest.raises(ValueError, match=r"\(4, 3\).*\(lines, steps, classes\)"):
+            call(np.zeros((4, 3), np.float32))
+    with pytest.raises(ValueError, match="'best_path': take 'greedy' or 'beam_search'"):
         ctc.decode(BLANK_LIKELY, strategy="best_path")
+    with pytest.raises(ValueError, match="beam_width is 0"):
+        ctc.decode(BLANK_LIKELY, "beam_search", 0)
 
 
-# The character error rate
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+@pytest.mark.parametrize("strategy", ["greedy", "beam_search"])
+def test_a_network_that_has_diverged_reads_nothing(strategy, value):
+    logits = BLANK_LIKELY.copy()
+    logits[0, 1, 1] = value
+    with pytest.raises(ValueError, match="NaN or infinity.*diverge"):
+        ctc.decode(logits, strategy)
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        ctc.probability(np.array([[1]]), logits)
+
+
+# Probabilities
+
+
+@pytest.mark.parametrize("dtype", ["float16", "float32", "float64"])
+def test_the_probability_of_a_sequence_is_that_of_all_its_paths(dtype):
+    for line in LINES[:3]:
+        expected = by_all_paths(line)
+        logits = np.repeat(line[None].astype(dtype), len(ALL_SEQUENCES), axis=0)
+        probabilities = ctc.probability(filled_up(ALL_SEQUENCES, 4), logits)
+        assert probabilities.dtype == np.float32
+        for sequence, probability in zip(ALL_SEQUENCES, probabilities):
+            if sequence in expected:
+                assert probability == pytest.approx(expected[sequence], rel=2e-2 if dtype == "float16" else 1e-4)
+            else:
+                assert probability == 0
+        assert probabilities.sum() == pytest.approx(1, rel=1e-3)
+
+
+def test_a_sequence_longer_than_the_line_has_no_probability():
+    assert ctc.probability([[1, 2, 1, 2, 1, 0]], LINES[:1]).tolist() == [0]
 
 
 @pytest.mark.parametrize(
-    "text, reading, rate",
+    "labels, message",
     [
-        ("line", "line", 0),
-        ("line", "lime", 1 / 4),  # one replaced
-        ("line", "lines", 1 / 4),  # one too many
-        ("line", "lie", 1 / 4),  # one missing
-        ("line", "", 1),
-        ("line", "enil", 1),  # what is in another place is not right
-        ("kitten", "sitting", 3 / 6),
-        ("a b", "ab", 1 / 3),  # a space is a character
-        ("I", "l", 1),
-        ("no", "nothing", 5 / 2),
-        ("é", "e", 1),
+        ([[3]], "a label is 3, and of 3 classes the last one is 2"),
+        ([[-1]], "from 1 on"),
+        ([[0, 1]], "a 0 fills a sequence up at its end"),
+        ([[1], [2]], "2 sequences of labels and 1 lines"),
+        ([1], r"shape \(1,\)"),
+        ([[1.0]], "float64"),
     ],
 )
-def test_edits_per_character(text, reading, rate):
-    assert character_error_rate([text], [reading]) == pytest.approx(rate)
+def test_labels_that_have_no_probability_are_refused(labels, message):
+    with pytest.raises(ValueError, match=message):
+        ctc.probability(labels, BLANK_LIKELY)
 
 
-def test_edits_and_characters_are_summed_over_lines():
-    assert character_error_rate(["a", "bcdefghij"], ["x", "bcdefghij"]) == pytest.approx(1 / 10)
-    assert character_error_rate(["", "ab"], ["x", "ab"]) == pytest.approx(1 / 2)
+# What can be spelled
 
 
-def test_what_cannot_be_counted_is_refused():
-    with pytest.raises(ValueError, match="2 texts and 1 readings"):
-        character_error_rate(["a", "b"], ["a"])
-    for nothing in ([], [""]):
-        with pytest.raises(ValueError, match="the texts are empty"):
-            character_error_rate(nothing, nothing)
+def test_the_steps_that_a_sequence_needs_are_those_of_its_shortest_path():
+    shortest = {}
+    for steps in range(1, 8):
+        for path in product(range(3), repeat=steps):
+            shortest.setdefault(merged(path), steps)
+    sequences = ALL_SEQUENCES[1:]
+    required = ctc.required_steps(filled_up(sequences, 5))
+    assert required.tolist() == [shortest[sequence] for sequence in sequences]
+    assert ctc.required_steps(np.zeros((2, 3), np.uint8)).tolist() == [0, 0]
+    assert max(required) == 7  # aaaa
 
 
-def test_the_metric_is_the_rate_of_greedy_decoding_over_all_batches():
-    metric = CharacterErrorRate()
-    assert float(metric.result()) == 0
-    metric.update_state(np.array([[1, 2, 0]]), peaked(1, 0, 2, 2))
-    assert float(metric.result()) == 0
-    metric.update_state(np.array([[1, 2, 3], [3, 0, 0]]), np.concatenate([peaked(1, 0, 3), peaked(0, 0, 0)]))
-    assert float(metric.result()) == pytest.approx(2 / 6)
-    metric.reset_state()
-    assert float(metric.result()) == 0
+def test_the_loss_of_what_cannot_be_spelled_is_a_large_number_that_says_nothing():
+    logits = np.repeat(LINES[:1], len(ALL_SEQUENCES), axis=0)
+    labels = filled_up(ALL_SEQUENCES, 4)
+    loss = keras.ops.convert_to_numpy(keras.losses.CTC(reduction=None)(labels, logits))
+    impossible = ctc.required_steps(labels) > 4
+    assert impossible.any() and np.isfinite(loss).all()
+    assert loss[impossible].min() > 100 > 20 > loss[~impossible].max()
 
 
-def test_the_metric_is_saved_by_name():
-    metric = keras.saving.deserialize_keras_object(keras.saving.serialize_keras_object(CharacterErrorRate("cer")))
-    assert isinstance(metric, CharacterErrorRate) and metric.name == "cer"
+def test_texts_that_cannot_be_spelled_are_named():
+    labels = filled_up([(1, 2, 1), (1, 1, 1), (2, 2), (2, 1, 2, 1), (1, 2, 2), (2, 2, 2, 2), (0,)], 4)
+    assert ctc.check_spelling(labels, 7) is None
+    with pytest.raises(ValueError) as error:
+        ctc.check_spelling(labels, 3, lambda rows: ["".join(" ab"[i] for i in row).strip() for row in rows])
+    assert "4 of 7 texts" in str(error.value)
+    assert "the 3 steps of the network: 'aaa' needs 5, 'baba' needs 4, 'abb' needs 4, ...." in str(error.value)
+    assert "one more between two that are the same. Take wider images" in str(error.value)
+    with pytest.raises(ValueError, match=r"1 of 7 texts .* 6 steps of the network: \[2, 2, 2, 2\] needs 7\. A text"):
+        ctc.check_spelling(labels, 6)

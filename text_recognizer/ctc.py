@@ -8,6 +8,7 @@ ICML 2006). `keras.losses.CTC` is its negative logarithm; here is the way back.
 """
 
 import keras
+import numpy as np
 
 BLANK = 0  # as `keras.losses.CTC` has it
 
@@ -19,21 +20,76 @@ def decode(logits, strategy="greedy", beam_width=16):
     Another sequence can be more probable, with many paths that are less so. Beam search adds up
     the paths of each beginning of a sequence and keeps the best of these at each step.
 
+    This is for results, not for compiled code; there, see `greedy_decode`. Greedy decoding computes
+    in NumPy. Beam search is `keras.ops.ctc_decode`, which Keras has for TensorFlow, JAX and NumPy, but
+    not for PyTorch.
+
     Args:
-        logits: float (n, steps, classes), before any softmax; class 0 is the blank.
+        logits: float (n, steps, classes), before any softmax; class 0 is the blank. An array, or a
+            tensor that has values.
         strategy: "greedy" or "beam_search".
-        beam_width: how many beginnings beam search keeps.
+        beam_width: how many beginnings beam search keeps, at least 1.
 
     Returns:
-        int32 tensor (n, steps), labels filled up with 0.
+        int32 array (n, steps), labels filled up with 0.
 
     Raises:
-        ValueError: the logits have another shape, or the strategy is another one.
+        ValueError: the logits have another shape, or hold NaN or infinity (minus infinity, the
+            logarithm of 0, may be); the strategy is another one; or `beam_width` is less than 1.
+
+    Example:
+        >>> import numpy as np
+        >>> from text_recognizer import ctc
+        >>> logits = np.log([[[0.6, 0.4], [0.6, 0.4]]])  # a line, two steps, (blank, a)
+        >>> ctc.decode(logits)  # the path of two blanks has 0.36, more than any other
+        array([[0, 0]], dtype=int32)
+        >>> ctc.decode(logits, "beam_search")  # the three paths of "a" have 0.64 together
+        array([[1, 0]], dtype=int32)
     """
-    if len(logits.shape) != 3:
-        raise ValueError(f"the logits have the shape {tuple(logits.shape)}; give (lines, steps, classes)")
-    paths, _ = keras.ops.ctc_decode(logits, _steps(logits), strategy=strategy, beam_width=beam_width, mask_index=BLANK)
-    return keras.ops.maximum(paths[0], BLANK)  # Keras fills up with -1
+    logits = _checked_logits(logits)
+    if strategy == "greedy":
+        return greedy_decode(logits, ops=np).astype(np.int32)
+    if strategy != "beam_search":
+        raise ValueError(f"the strategy is {strategy!r}: take 'greedy' or 'beam_search'")
+    if beam_width < 1:
+        raise ValueError(f"beam_width is {beam_width}: beam search keeps at least 1 beginning")
+    if not len(logits):  # TensorFlow refuses an empty batch
+        return np.zeros(logits.shape[:2], np.int32)
+    # Keras' JAX finds nothing where a logit is minus infinity. A probability of exp(-1000) is 0 as well.
+    logits = np.maximum(logits - logits.max(axis=-1, keepdims=True), -1000).astype(np.float32)
+    steps = np.full(len(logits), logits.shape[1], np.int32)
+    paths, _ = keras.ops.ctc_decode(logits, steps, strategy, int(beam_width), mask_index=BLANK)
+    return np.maximum(keras.ops.convert_to_numpy(paths[0]), BLANK)  # Keras fills up with -1
+
+
+def greedy_decode(logits, ops=keras.ops):
+    """Return the labels of the most probable path of each line, in operations that every backend compiles.
+
+    Args:
+        logits: float (n, steps, classes); class 0 is the blank.
+        ops: where the operations are from: `keras.ops` for tensors, in compiled code as well (with
+            XLA or without), or `numpy` for arrays.
+
+    Returns:
+        Integers (n, steps), labels filled up with 0.
+
+    Raises:
+        ValueError: the logits have another number of dimensions.
+
+    Example:
+        >>> import numpy as np
+        >>> from text_recognizer import ctc
+        >>> path = [0, 2, 2, 0, 2, 1]  # the most probable label at each step
+        >>> ctc.greedy_decode(np.eye(3)[None, path], ops=np)
+        array([[2, 2, 1, 0, 0, 0]])
+    """
+    _check_rank(logits)
+    path = ops.argmax(logits, axis=-1)
+    first, later = path[:, :1], path[:, 1:]
+    labels = ops.concatenate([first, ops.where(ops.equal(later, path[:, :-1]), BLANK, later)], axis=1)
+    steps = ops.shape(labels)[1]
+    place = ops.where(ops.equal(labels, BLANK), steps, ops.arange(steps))  # blanks go behind all others
+    return ops.take_along_axis(labels, ops.argsort(place, axis=1), axis=1)
 
 
 def probability(labels, logits):
@@ -44,12 +100,117 @@ def probability(labels, logits):
         logits: float (n, steps, classes), before any softmax; class 0 is the blank.
 
     Returns:
-        float32 tensor (n,), from 0 to 1.
+        float32 array (n,), from 0 to 1. It is 0 for a sequence that needs more steps; see
+        `required_steps`.
+
+    Raises:
+        ValueError: there is not one sequence for each line, a label is none of the classes, or one
+            of the two arguments is not as described.
+
+    Example:
+        >>> import numpy as np
+        >>> from text_recognizer import ctc
+        >>> logits = np.log([[[0.6, 0.4], [0.6, 0.4]]] * 3)  # three lines, two steps, (blank, a)
+        >>> ctc.probability([[0, 0], [1, 0], [1, 1]], logits).round(2)  # "aa" would need three steps
+        array([0.36, 0.64, 0.  ], dtype=float32)
     """
-    lengths = keras.ops.count_nonzero(labels, axis=-1)
-    return keras.ops.exp(-keras.ops.ctc_loss(labels, logits, lengths, _steps(logits), mask_index=BLANK))
+    logits, required = _checked_logits(logits), required_steps(labels)
+    labels = np.asarray(labels, np.int32)
+    lines, steps, classes = logits.shape
+    if len(labels) != lines:
+        raise ValueError(f"{len(labels)} sequences of labels and {lines} lines: give one for each")
+    if labels.size and labels.max() >= classes:
+        raise ValueError(f"a label is {labels.max()}, and of {classes} classes the last one is {classes - 1}")
+    probabilities = np.zeros(lines, np.float32)
+    possible = required <= steps  # the others have a finite loss: Keras computes with a large number for infinity
+    if possible.any():
+        labels, lengths = labels[possible], np.count_nonzero(labels[possible], axis=1)
+        steps = np.full(len(labels), steps, np.int32)
+        loss = keras.ops.ctc_loss(labels, logits[possible], lengths, steps, mask_index=BLANK)
+        probabilities[possible] = np.minimum(np.exp(-keras.ops.convert_to_numpy(loss)), 1)
+    return probabilities
 
 
-def _steps(logits):
-    lines, steps, _ = keras.ops.shape(logits)
-    return keras.ops.full((lines,), steps, dtype="int32")
+def required_steps(labels):
+    """Return how many steps a network must have to be able to say each sequence of labels.
+
+    A step for each label, and one more between two that are the same: without a blank between them
+    they would be merged. This follows from what a path stands for (A. Graves et al. 2006, section
+    3.1). A sequence that needs more steps than there are has no path, so its probability is 0.
+    Its `keras.losses.CTC` should be infinite; it is some large number instead.
+
+    Args:
+        labels: int (n, length), filled up with 0.
+
+    Returns:
+        int array (n,).
+
+    Raises:
+        ValueError: the labels are no integers, have another shape, are negative, or hold a 0 that
+            is not at the end.
+
+    Example:
+        >>> from text_recognizer import ctc
+        >>> ctc.required_steps([[1, 2, 3, 0], [1, 2, 2, 2], [0, 0, 0, 0]])
+        array([3, 6, 0])
+    """
+    labels = np.asarray(labels)
+    if labels.ndim != 2 or labels.dtype.kind not in "iu":
+        raise ValueError(
+            f"the labels are {labels.dtype} of shape {labels.shape}; give integers (n, length), a sequence each line"
+        )
+    before, after = labels[:, :-1], labels[:, 1:]
+    if (labels < 0).any() or ((before == BLANK) & (after != BLANK)).any():
+        raise ValueError("labels are integers from 1 on; a 0 fills a sequence up at its end, and stands nowhere else")
+    return np.count_nonzero(labels, axis=1) + np.count_nonzero((before == after) & (after != BLANK), axis=1)
+
+
+def check_spelling(labels, steps, decode=None):
+    """Make sure that a network of so many steps can say each of these sequences.
+
+    To train on one that it cannot say is to chase a loss that never falls.
+
+    Args:
+        labels: int (n, length), filled up with 0.
+        steps: how many steps the network has.
+        decode: a function from labels (n, length) to n texts, to name them by.
+
+    Raises:
+        ValueError: some cannot be said, or the labels are not as `required_steps` takes them.
+
+    Example:
+        >>> from text_recognizer import ctc
+        >>> ctc.check_spelling([[1, 2, 3]], steps=3)
+        >>> ctc.check_spelling([[1, 2, 2]], steps=3)
+        Traceback (most recent call last):
+            ...
+        ValueError: 1 of 1 texts need more than the 3 steps of the network: [1, 2, 2] needs 4. A text needs a step a \
+character, and one more between two that are the same. Take wider images, or a network that moves on by fewer \
+pixels, or leave these texts out
+    """
+    labels, required = np.asarray(labels), required_steps(labels)
+    (impossible,) = np.nonzero(required > steps)
+    if not len(impossible):
+        return
+    first = impossible[:3]
+    names = decode(labels[first]) if decode else [row[row != BLANK].tolist() for row in labels[first]]
+    named = ", ".join(f"{name!r} needs {required[row]}" for name, row in zip(names, first))
+    raise ValueError(
+        f"{len(impossible):,} of {len(labels):,} texts need more than the {steps} steps of the network: {named}"
+        f"{', ...' if len(impossible) > len(first) else ''}. A text needs a step a character, and one more between two "
+        "that are the same. Take wider images, or a network that moves on by fewer pixels, or leave these texts out"
+    )
+
+
+def _checked_logits(logits):
+    """Return logits as a NumPy array, or refuse them by name."""
+    logits = keras.ops.convert_to_numpy(logits)
+    _check_rank(logits)
+    if logits.size and not logits.max() < np.inf:  # NaN is not, either
+        raise ValueError("the logits hold NaN or infinity: the network says nothing. Did its training diverge?")
+    return logits
+
+
+def _check_rank(logits):
+    if len(logits.shape) != 3:
+        raise ValueError(f"the logits have the shape {tuple(logits.shape)}; give (lines, steps, classes)")
