@@ -3,13 +3,19 @@
 Keras' own `.weights.h5` holds arrays and their shapes. `load_weights` takes any file whose shapes
 fit, so tanh's weights go into a relu network, and those of another alphabet into this one, without
 a word; where shapes differ it stops halfway, with some layers overwritten; a flipped bit becomes a
-weight. The files written here are Keras', with one data set more, "text_recognizer". It is a JSON
-text which says what the weights belong to. Its attribute "sha256" is a checksum of all that the file
-holds. Both are checked before the network is touched. `network.load_weights(path)` of Keras reads
+weight. The files written here are Keras', with two things more. A data set "text_recognizer" in the
+HDF5 file is a JSON text that says what the weights belong to. And before the HDF5 file, in a user
+block (https://docs.h5py.org/en/stable/high/file.html#user-block), stands a checksum of all that
+follows. Both are checked before the network is touched. `network.load_weights(path)` of Keras reads
 these files too, and checks nothing.
+
+HDF5 is kept away from the disk, since the library ends the whole process (a segmentation fault) on
+a full disk and on some damaged files. Keras writes to memory, and what is in memory goes to the disk
+as any bytes do; what is read is given to HDF5 once the checksum is right.
 """
 
 import hashlib
+import io
 import json
 from pathlib import Path
 
@@ -19,7 +25,8 @@ import keras
 from text_recognizer.files import atomic_write
 
 DESCRIPTION = "text_recognizer"  # the data set in the HDF5 file, beside the groups that Keras makes
-CHECKSUM = "sha256"  # its attribute
+USER_BLOCK = 512  # bytes
+MAGIC = b"text_recognizer sha256 "
 MUST_AGREE = ("class", "class_names", "config", "shapes")
 REFERENCES = ("keras_history", "input_layers", "output_layers")  # where a configuration names layers of a network
 KEYS = {"name", *MUST_AGREE, "optimizer", "run"}
@@ -79,11 +86,14 @@ def save(path, network, *, name, class_names=None, run=None):
     if not str(path).endswith(".weights.h5"):
         raise ValueError(f"{path} does not end in .weights.h5, as Keras wants it: give such a name")
     text = json.dumps(_describe(network, name, class_names) | {"run": run})
-    with atomic_write(path) as beside:
-        network.save_weights(beside)
-        with h5py.File(beside, "a") as file:
-            file[DESCRIPTION] = text
-            file[DESCRIPTION].attrs[CHECKSUM] = _checksum(file)
+    memory = _Memory()
+    network.save_weights(memory)
+    with h5py.File(memory, "a") as file:
+        file[DESCRIPTION] = text
+    content = memory.getbuffer()
+    with atomic_write(path) as beside, open(beside, "wb") as file:
+        file.write(_user_block(content))
+        file.write(content)
 
 
 def load(path, network, *, name, class_names=None, check=None):
@@ -116,7 +126,7 @@ def load(path, network, *, name, class_names=None, check=None):
         >>> load(path, keras.models.clone_model(network), name="line")
         {'epochs': 3}
     """
-    theirs = _read(path)
+    memory, theirs = _read(path)
     ours = _describe(network, name, class_names)
     for key in MUST_AGREE:
         if difference := _first_difference(theirs[key], ours[key], key):
@@ -127,7 +137,7 @@ def load(path, network, *, name, class_names=None, check=None):
     if check:
         check(theirs)
     keeps_its_optimizer = network.compiled and theirs["optimizer"] != ours["optimizer"]
-    network.load_weights(path, objects_to_skip=[network.optimizer] if keeps_its_optimizer else None)
+    network.load_weights(memory, objects_to_skip=[network.optimizer] if keeps_its_optimizer else None)
     return theirs["run"]
 
 
@@ -155,53 +165,39 @@ def describe_optimizer(network):
     return {"class": type(inner).__name__, "shapes": [list(variable.shape) for variable in optimizer.variables]}
 
 
+class _Memory(io.BytesIO):
+    """A file in memory for `save_weights` and `load_weights`, which take one if its name ends as they demand."""
+
+    def __str__(self):
+        return "memory.weights.h5"
+
+
+def _user_block(content):
+    return (MAGIC + hashlib.sha256(content).hexdigest().encode()).ljust(USER_BLOCK, b"\0")
+
+
 def _read(path):
-    """Return what the file says, once its checksum is right."""
-    path = Path(path)
-    if not path.is_file():
+    """Return the file, and what it says, once its checksum is right."""
+    if not Path(path).is_file():
         raise FileNotFoundError(f"no weights in {path}: train the model and save its weights first")
-    try:
-        with h5py.File(path) as file:
-            description = file.get(DESCRIPTION)
-            expected = description is not None and description.attrs.get(CHECKSUM)
-            if expected:
-                sound = _checksum(file) == expected
-                text = description.asstr()[()]
-    except Exception as error:  # the HDF5 library has an error of its own for every bit that can be wrong
-        raise _damaged(path, str(error) or type(error).__name__) from error
-    if not expected:
+    data = Path(path).read_bytes()
+    if not data.startswith(MAGIC):
         raise WeightsError(
-            f"{path} does not say which network its weights belong to, or says it in an older form. Train again and "
-            "save anew; network.load_weights(path) of Keras takes such a file, unchecked."
+            f"{path} does not say which network its weights belong to: it is damaged, or of an older form, or of "
+            "Keras alone, whose network.load_weights(path) takes such a file unchecked. Train again and save anew."
         )
-    if not sound:
-        raise _damaged(path, "its checksum is wrong")
+    if data[:USER_BLOCK] != _user_block(memoryview(data)[USER_BLOCK:]):
+        raise WeightsError(f"{path} is damaged: its checksum is wrong. Take a copy, or delete it and train again.")
+    memory = _Memory(data)
     try:
-        saved = json.loads(text)
-    except ValueError as error:
-        raise _damaged(path, f"what it says is no JSON: {error}") from error
-    if not isinstance(saved, dict) or not KEYS <= saved.keys():
-        raise _damaged(path, f"it does not say all of {', '.join(sorted(KEYS))}")
-    return saved
-
-
-def _damaged(path, why):
-    return WeightsError(f"{path} is damaged, or no HDF5 file ({why}). Delete it, and train again or take a copy.")
-
-
-def _checksum(file):
-    """Return the SHA-256, in hexadecimal digits, of the paths, attributes, types, shapes and bytes in an HDF5 file."""
-    items = [("", file)]
-    file.visititems(lambda path, item: items.append((path, item)))
-    checksum = hashlib.sha256()
-    for path, item in sorted(items, key=lambda pair: pair[0]):
-        attributes = sorted((key, str(value)) for key, value in item.attrs.items() if key != CHECKSUM)
-        checksum.update(json.dumps([path, attributes]).encode())
-        if isinstance(item, h5py.Dataset):
-            value = item[()]
-            value = value if isinstance(value, bytes) else value.tobytes()
-            checksum.update(json.dumps([item.dtype.str, item.shape, len(value)]).encode() + value)
-    return checksum.hexdigest()
+        with h5py.File(memory) as file:
+            saved = json.loads(file[DESCRIPTION].asstr()[()])
+        missing = KEYS - saved.keys()
+    except (OSError, KeyError, AttributeError, ValueError) as error:
+        raise WeightsError(f"{path} was not written by this version of text_recognizer ({error!r})") from error
+    if missing:
+        raise WeightsError(f"{path} was not written by this version of text_recognizer: it says no {min(missing)}")
+    return memory, saved
 
 
 def _describe(network, name, class_names):
