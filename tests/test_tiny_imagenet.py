@@ -1,21 +1,22 @@
 """Tiny ImageNet: the layout, the labels, the sample, the archive, and images that are broken."""
 
+import collections
 import functools
 import hashlib
+import os
 import shutil
 import zipfile
-from concurrent.futures import ThreadPoolExecutor
 
 import keras
 import numpy as np
 import pytest
 from PIL import Image
-from python import run_python
 
-from text_recognizer.datasets import folders, tiny_imagenet
+from text_recognizer import files
+from text_recognizer.datasets import DatasetUnavailableError, TinyImagenet, tiny_imagenet
 from text_recognizer.datasets.synthetic import shapes
-from text_recognizer.datasets.source import DatasetUnavailableError
-from text_recognizer.datasets.tiny_imagenet import TinyImagenet, find_broken_images, read_image
+from text_recognizer.datasets.synthetic.stream import Stream
+from text_recognizer.datasets.tiny_imagenet import LabeledFiles, find_broken_images, read_image
 
 pytestmark = pytest.mark.usefixtures("offline")
 
@@ -54,6 +55,48 @@ def test_the_sample_is_the_same_drawing_on_every_machine():
     assert tiny_imagenet.SAMPLE_NAME.endswith("-1")
 
 
+def test_the_sample_has_the_same_labels_and_boxes_on_every_machine(whole_sample):
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(whole_sample.rglob("*.txt"))))
+    assert digest.hexdigest() == "edfc0f4a61802772f67f6d758a6adecd7db2580888bb1e5913a2d65a516654d6"
+
+
+def test_the_sample_needs_nothing_of_numpy_that_may_change(tmp_path, monkeypatch):
+    """The raw integers of a bit generator are guaranteed, the methods of `Generator` are not."""
+    monkeypatch.setattr(np.random, "default_rng", None)
+    monkeypatch.setattr(np.random, "Generator", None)
+    tiny_imagenet.write_sample(tmp_path, train=1, validation=1)
+
+
+def test_the_random_numbers_are_those_of_numpys_generator():
+    """As NumPy 2.4 draws them, where a quarter of what is drawn is rejected too."""
+    stream = Stream((1, 2))
+    assert stream.integers(-3, 3, size=(2, 4)).tolist() == [[0, -1, 2, -1], [-3, -1, -3, -2]]
+    assert stream.integers(0, 3 << 30, size=5).tolist() == [2613776773, 21553060, 160255592, 436464824, 1049157909]
+    assert stream.random() == 0.661234928392658
+    assert stream.permutation(9).tolist() == [1, 4, 3, 5, 6, 8, 2, 7, 0]
+    assert stream.permutation(list("abc")).tolist() == ["a", "c", "b"]
+    assert stream.integers(5, 6) == 5 and stream.integers(0, 2, size=0).shape == (0,)
+
+
+def test_the_random_numbers_are_as_likely_as_each_other():
+    counts = np.bincount(Stream(0).integers(0, 3 << 30, size=30_000) >> 30)
+    assert len(counts) == 3 and abs(counts - 10_000).max() < 300  # four standard deviations
+    orders = collections.Counter(tuple(Stream(seed).permutation(3)) for seed in range(1200))
+    assert len(orders) == 6 and abs(np.array(list(orders.values())) - 200).max() < 60
+
+
+@pytest.mark.parametrize("low, high", [(0, 0), (3, 1), (0, 2**32 + 1)])
+def test_no_random_number_can_be_had_of_an_empty_range(low, high):
+    with pytest.raises(ValueError, match=f"low is {low}, and high {high}"):
+        Stream(0).integers(low, high)
+
+
+@pytest.mark.parametrize("label", [-1, 10, 0.5, "disc"])
+def test_a_shape_of_no_class_is_refused(label):
+    with pytest.raises(ValueError, match="it must be an integer from 0 to 9"):
+        shapes.draw_shape(label, seed=0)
+
+
 def test_the_sample_has_the_layout_of_the_original(whole_sample):
     names = sorted(path.relative_to(whole_sample).as_posix() for path in whole_sample.rglob("*.txt"))
     boxes = [f"train/n9000000{label}/n9000000{label}_boxes.txt" for label in range(10)]
@@ -79,7 +122,7 @@ def test_the_box_holds_the_shape():
 
 
 def test_some_images_are_grey(whole_sample):
-    train = TinyImagenet(whole_sample).train()
+    train = TinyImagenet(folder=whole_sample).train()
     modes = [Image.open(file).mode for file in train.files]
     assert set(modes) == {"RGB", "L"} and modes.count("L") == 20
     image = read_image(train.files[modes.index("L")])
@@ -94,7 +137,7 @@ def test_each_label_is_that_of_the_drawing(whole_sample):
     def drawings(part, number):
         return np.stack([shapes.draw_shape(label, seed=(part, label, number))[0].mean(axis=2) for label in range(10)])
 
-    dataset = TinyImagenet(whole_sample)
+    dataset = TinyImagenet(folder=whole_sample)
     for part, images in enumerate((dataset.train(), dataset.validation())):
         for file, label in zip(images.files, images.labels):
             difference = abs(drawings(part, int(file.stem.split("_")[1])) - read_image(file).mean(axis=2))
@@ -105,7 +148,7 @@ def test_each_label_is_that_of_the_drawing(whole_sample):
 def test_colour_alone_does_not_solve_the_sample(whole_sample):
     from sklearn.neighbors import NearestCentroid
 
-    dataset = TinyImagenet(whole_sample)
+    dataset = TinyImagenet(folder=whole_sample)
     (x, y), (x_val, y_val) = (
         (np.stack([read_image(file).mean(axis=(0, 1)) for file in part.files]), part.labels)
         for part in (dataset.train(), dataset.validation())
@@ -117,18 +160,18 @@ def test_colour_alone_does_not_solve_the_sample(whole_sample):
 
 
 def test_labels_count_the_sorted_classes_as_keras_does(small):
-    dataset = TinyImagenet(small)
-    assert (small / "wnids.txt").read_text().split() != dataset.wnids == sorted(dataset.wnids)
+    dataset = TinyImagenet(folder=small)
+    assert (small / "wnids.txt").read_text().split() != list(dataset.wnids) == sorted(dataset.wnids)
     theirs = keras.utils.image_dataset_from_directory(small / "train", shuffle=False, batch_size=30, verbose=False)
     ours = dataset.train()
-    assert theirs.class_names == dataset.wnids
+    assert theirs.class_names == list(dataset.wnids)
     assert theirs.file_paths == list(map(str, ours.files))
     ((_, labels),) = theirs
     np.testing.assert_array_equal(labels, ours.labels)
 
 
 def test_validation_labels_fit_the_order_in_which_keras_reads_the_files(small):
-    validation = TinyImagenet(small).validation()
+    validation = TinyImagenet(folder=small).validation()
     theirs = keras.utils.image_dataset_from_directory(
         small / "val" / "images", labels=validation.labels.tolist(), shuffle=False, batch_size=20, verbose=False
     )
@@ -139,29 +182,98 @@ def test_validation_labels_fit_the_order_in_which_keras_reads_the_files(small):
 
 
 def test_fewer_classes_and_images(small):
-    dataset = TinyImagenet(small, classes=4)
-    assert dataset.class_names == ["striped disc", "checked disc", "striped square", "checked square"]
+    dataset = TinyImagenet(folder=small, classes=4)
+    assert dataset.class_names == ("striped disc", "checked disc", "striped square", "checked square")
+    assert dataset.output_shape == (4,)
     assert np.bincount(dataset.train().labels).tolist() == [3] * 4
     assert np.bincount(dataset.validation().labels).tolist() == [2] * 4
     two = dataset.train(per_class=2)
     assert [file.stem[-2:] for file in two.files] == ["_0", "_1"] * 4
+    assert TinyImagenet(folder=small, classes=4, per_class=2).train().files == two.files
+    assert len(TinyImagenet(folder=small, classes=4, per_class=2).train(per_class=3)) == 12
     with pytest.raises(ValueError, match="per_class is 5, and class n90000000 has 3 images"):
         dataset.train(per_class=5)
-    for classes in (0, 11):
-        with pytest.raises(ValueError, match=f"classes is {classes}; .* has 10"):
-            TinyImagenet(small, classes=classes)
+    with pytest.raises(ValueError, match="classes is 11; .* has 10"):
+        TinyImagenet(folder=small, classes=11)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"classes": 0}, "classes is 0; it must be an integer at least 1"),
+        ({"classes": 2.5}, "classes is 2.5; it must be an integer"),
+        ({"per_class": -1}, "per_class is -1; it must be an integer"),
+        ({"classes": 11}, "classes is 11; it must be an integer from 1 to 10"),
+        ({"per_class": 61}, "per_class is 61; it must be an integer from 1 to 60"),
+        ({"classes": 201, "source": "full"}, "classes is 201; it must be an integer from 1 to 200"),
+        ({"per_class": 501, "source": "full"}, "per_class is 501; it must be an integer from 1 to 500"),
+        ({"source": "half"}, "source is 'half'"),
+        ({"source": "full", "folder": "photographs"}, "source is 'full', and folder 'photographs': give one of them"),
+    ],
+)
+def test_what_cannot_be_is_refused_at_once(arguments, message):
+    with pytest.raises(ValueError, match=message):
+        TinyImagenet(**arguments)
+
+
+def test_the_arrays_are_the_decoded_files(small):
+    dataset = TinyImagenet(folder=small, classes=3, per_class=2)
+    for x, y, images in (
+        (dataset.x_train, dataset.y_train, dataset.train()),
+        (dataset.x_test, dataset.y_test, dataset.validation()),
+    ):
+        assert x.shape == (6, 64, 64, 3) and x.dtype == np.uint8
+        np.testing.assert_array_equal(x, [read_image(file) for file in images.files])
+        assert y.dtype == np.uint8 and y.tolist() == images.labels.tolist()
+    assert dataset.x_train is dataset.x_train
+    assert dataset.input_shape == (64, 64, 3) and dataset.source == "small"
+
+
+def test_a_folder_is_listed_once(small, monkeypatch):
+    expected = {str(path): 1 for path in (small / "val" / "images", *small.glob("train/*/images"))}
+    listed = collections.Counter()
+
+    def record(list_folder):
+        def recording(path="."):
+            listed[str(path)] += 1
+            return list_folder(path)
+
+        return recording
+
+    monkeypatch.setattr(os, "listdir", record(os.listdir))
+    monkeypatch.setattr(os, "scandir", record(os.scandir))
+    dataset = TinyImagenet(folder=small)
+    dataset.describe()
+    dataset.train(), dataset.validation()
+    assert listed == expected
 
 
 def test_a_split_takes_the_same_share_of_every_class(whole_sample):
-    train = TinyImagenet(whole_sample).train()
+    train = TinyImagenet(folder=whole_sample).train()
     rest, part = train.split(0.2)
     assert np.bincount(rest.labels).tolist() == [48] * 10 and np.bincount(part.labels).tolist() == [12] * 10
     assert set(rest.files) | set(part.files) == set(train.files)
     label = dict(zip(train.files, train.labels))
     assert all(label[file] == own for half in (rest, part) for file, own in zip(half.files, half.labels))
+    order = {file: i for i, file in enumerate(train.files)}
+    assert all(list(half.files) == sorted(half.files, key=order.get) for half in (rest, part))
     assert train.split(0.2)[1].files == part.files != train.split(0.2, seed=1)[1].files
-    with pytest.raises(ValueError, match="0.001 sets 0 of the 60 images of class 0 aside"):
-        train.split(0.001)
+
+
+def test_a_split_is_as_even_as_whole_images_allow(tmp_path):
+    labels = np.repeat([3, 5, 8], [7, 40, 13])
+    images = LabeledFiles(tuple(tmp_path / str(i) for i in range(60)), labels)
+    for percent in range(10, 90):
+        rest, part = images.split(percent / 100)
+        assert len(part) == round(percent / 100 * 60) and len(rest) == 60 - len(part)
+        assert abs(np.bincount(part.labels)[[3, 5, 8]] - percent / 100 * np.array([7, 40, 13])).max() < 1
+
+
+@pytest.mark.parametrize("fraction", [0.001, 0.02, 0.99, 0, 1, 3, -0.5, float("nan")])
+def test_a_split_that_leaves_a_class_empty_is_refused(tmp_path, fraction):
+    images = LabeledFiles(tuple(tmp_path / str(i) for i in range(110)), np.repeat([0, 1], [100, 10]))
+    with pytest.raises(ValueError, match=f"a fraction of {fraction} sets .* of the 110 images aside"):
+        images.split(fraction)
 
 
 def edit(name, change):
@@ -174,8 +286,10 @@ def edit(name, change):
 @pytest.mark.parametrize(
     "damage, message",
     [
-        (lambda folder: (folder / "wnids.txt").unlink(), "has no wnids.txt"),
-        (lambda folder: (folder / "val" / "val_annotations.txt").unlink(), "has no val/val_annotations.txt"),
+        (lambda folder: (folder / "wnids.txt").unlink(), "wnids.txt cannot be read .*not the layout"),
+        (lambda folder: (folder / "val" / "val_annotations.txt").unlink(), "val_annotations.txt cannot be read"),
+        (lambda folder: (folder / "words.txt").write_bytes(b"n90000000\tcaf\xe9"), "words.txt cannot be read .*utf-8"),
+        (edit("wnids.txt", lambda text: text + "n90000003\n"), "wnids.txt names a class twice"),
         (edit("words.txt", lambda text: text.replace("n90000004", "n90000040")), "has no name for 'n90000004'"),
         (edit("val/val_annotations.txt", lambda text: text + "?"), "not in wnids.txt: ''"),
         (lambda folder: shutil.rmtree(folder / "train" / "n90000006"), "n90000006.*has no n90000006_<number>.JPEG"),
@@ -191,29 +305,50 @@ def edit(name, change):
 def test_a_damaged_folder_is_reported_by_the_part_that_is_wrong(small, damage, message):
     damage(small)
     with pytest.raises(ValueError, match=message):
-        TinyImagenet(small)
+        TinyImagenet(folder=small)  # and not when it is used
 
 
 # Broken images
 
 
 def test_broken_images_are_found_by_name(small):
-    files = TinyImagenet(small).train().files
+    files = TinyImagenet(folder=small).train().files
     assert find_broken_images(files) == {}
     files[4].write_bytes(files[4].read_bytes()[:-300])
     files[11].write_bytes(b"<html>please log in</html>")
     files[20].write_bytes(b"")
     Image.new("RGB", (32, 64)).save(files[25])
     broken = find_broken_images(files)
+    assert find_broken_images(iter(files)) == find_broken_images(file for file in files) == broken
     assert list(broken) == [files[i] for i in (4, 11, 20, 25)]
     assert all(str(file) in reason for file, reason in broken.items())
     assert "truncated" in broken[files[4]] and "32x64 pixels, not 64x64" in broken[files[25]]
 
 
+@pytest.mark.parametrize("side", [9_000, 65_000])
+def test_an_image_that_says_it_is_huge_is_not_decoded(small, side):
+    file = TinyImagenet(folder=small).train().files[0]
+    content = bytearray(file.read_bytes())
+    frame = content.index(b"\xff\xc0")  # marker, length, bits a sample, height, width
+    content[frame + 5 : frame + 9] = side.to_bytes(2, "big") * 2
+    file.write_bytes(content)
+    (reason,) = find_broken_images([file]).values()
+    assert str(file) in reason and ("9000x9000 pixels, not 64x64" in reason or "exceeds limit" in reason)
+
+
+def test_a_broken_image_is_named_when_it_is_decoded(small):
+    dataset = TinyImagenet(folder=small)
+    file = dataset.validation().files[3]
+    file.write_bytes(b"")
+    assert len(dataset.x_train) == 30
+    with pytest.raises(ValueError, match=f"{file} is no whole image"):
+        dataset.x_test
+
+
 def test_the_pixels_are_those_of_tensorflows_exact_decoder(small):
     import tensorflow as tf
 
-    for file in TinyImagenet(small).train().files:
+    for file in TinyImagenet(folder=small).train().files:
         theirs = tf.io.decode_jpeg(file.read_bytes(), channels=3, dct_method="INTEGER_ACCURATE")
         np.testing.assert_array_equal(read_image(file), theirs)
 
@@ -228,45 +363,84 @@ def sample_home(keras_home, monkeypatch):
 
 
 def test_the_sample_is_drawn_once(sample_home, monkeypatch):
-    dataset = tiny_imagenet.load()
-    assert dataset.folder == sample_home / "datasets" / tiny_imagenet.SAMPLE_NAME
+    dataset = TinyImagenet()
+    assert list(sample_home.iterdir()) == []  # not before it is asked for
     assert dataset.describe() == "sample: patterned shapes, 10 classes, 600 + 200 images"
+    assert dataset.folder == sample_home / "datasets" / tiny_imagenet.SAMPLE_NAME
     monkeypatch.setattr(tiny_imagenet, "write_sample", None)
-    assert len(tiny_imagenet.load(classes=3).train()) == 180
+    assert len(TinyImagenet(classes=3).train()) == 180
 
 
-def test_two_processes_make_one_folder(tmp_path):
-    code = f"""
-import time
-from text_recognizer.datasets.folders import make_folder
-def fill(folder):
-    (folder / "first").touch()
-    time.sleep(0.5)
-    (folder / "second").touch()
-    print("filled")
-print(sorted(path.name for path in make_folder({str(tmp_path / "folder")!r}, fill).iterdir()))
+def test_a_disk_without_room_for_the_sample_leaves_nothing(sample_home, monkeypatch):
+    def fail(label, seed):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shapes, "draw_shape", fail)
+    with pytest.raises(DatasetUnavailableError, match="could not be drawn to .*No space left.*KERAS_HOME"):
+        TinyImagenet().train()
+    assert [path.name for path in (sample_home / "datasets").iterdir() if path.suffix != ".lock"] == []
+
+
+def test_a_sample_that_somebody_damaged_is_reported_with_what_to_delete(sample_home):
+    folder = TinyImagenet().folder
+    (folder / "words.txt").unlink()
+    with pytest.raises(DatasetUnavailableError, match=f"words.txt.*Delete {folder} and run this again"):
+        TinyImagenet().class_names
+
+
+def test_what_it_is_can_be_said_without_reading_it(keras_home):
+    dataset = TinyImagenet(classes=20)
+    assert repr(dataset) == "TinyImagenet(classes=20, per_class=None, source='full')"
+    assert dataset.describe() == "full: Tiny ImageNet, not downloaded yet"
+    (keras_home / "datasets").mkdir()
+    (keras_home / "datasets" / "tiny-imagenet-200.zip").touch()
+    assert dataset.describe() == "full: Tiny ImageNet, not unpacked yet"
+    assert dataset.source == "full" and len(list(keras_home.rglob("*"))) == 2
+
+
+def test_a_folder_of_ones_own_is_called_by_its_name(small, keras_home):
+    dataset = TinyImagenet(folder=small)
+    assert dataset.describe() == f"{small}, 10 classes, 30 + 20 images" and dataset.source == "small"
+    assert repr(dataset) == f"TinyImagenet(classes=None, per_class=None, folder={str(small)!r})"
+    assert not (keras_home / "datasets").exists()
+
+
+USE = """
+data = TinyImagenet()
+print(data.folder.parents[1] == Path(os.environ["KERAS_HOME"]), data.describe(), data.x_train.shape, data.y_test.sum())
 """
-    with ThreadPoolExecutor() as threads:
-        printed = sorted(threads.map(run_python, [code, code]))
-    assert printed == ["['first', 'second']\n", "filled\n['first', 'second']\n"]
+IMPORTS = """
+import PIL.JpegImagePlugin
+import tempfile
+from pathlib import Path
+from text_recognizer import files
+from text_recognizer.datasets import TinyImagenet
+"""
 
 
-def test_a_folder_is_made_whole_or_not_at_all(tmp_path):
-    def fill(folder, fails=False):
-        (folder / "first").touch()
-        if fails:
-            raise KeyboardInterrupt
-        (folder / "second").touch()
+def test_a_folder_that_one_may_only_read_is_used(shared_home, _small):
+    shutil.copytree(_small, shared_home.datasets / "tiny-imagenet-200")
+    printed = shared_home.run(IMPORTS, USE, WORKBOOK_DATA="full")
+    assert printed == "True full: Tiny ImageNet, 10 classes, 30 + 20 images (30, 64, 64, 3) 90\n"
+    assert list(shared_home.elsewhere.iterdir()) == []
 
-    with pytest.raises(KeyboardInterrupt):
-        folders.make_folder(tmp_path / "a" / "folder", lambda folder: fill(folder, fails=True))
-    assert [path.name for path in (tmp_path / "a").iterdir()] in ([], ["folder.lock"])
-    killed = tmp_path / "a" / "folder.part"
-    killed.mkdir()
-    (killed / "left by kill -9").touch()
-    made = folders.make_folder(tmp_path / "a" / "folder", fill)
-    assert sorted(path.name for path in made.iterdir()) == ["first", "second"]
-    assert not killed.exists()
+
+def test_a_sample_that_one_may_only_read_is_used(shared_home, whole_sample):
+    shutil.copytree(whole_sample, shared_home.datasets / tiny_imagenet.SAMPLE_NAME)
+    printed = shared_home.run(IMPORTS, USE)
+    assert printed == "True sample: patterned shapes, 10 classes, 600 + 200 images (600, 64, 64, 3) 900\n"
+
+
+def test_an_archive_that_one_may_only_read_is_unpacked_elsewhere(shared_home, _small):
+    write_archive(shared_home.path, _small)
+    turn = f"""
+isdir = os.path.isdir
+os.path.isdir = lambda path: path != "/tmp" and isdir(path)  # as on Windows; so gettempdir() counts
+tempfile.tempdir = {str(shared_home.elsewhere)!r}
+"""
+    printed = shared_home.run(IMPORTS, turn + USE.replace("data.describe()", "data.source"), WORKBOOK_DATA="full")
+    assert printed == "False full (30, 64, 64, 3) 90\n"
+    assert (shared_home.elsewhere / ".keras" / "datasets" / "tiny-imagenet-200" / "words.txt").is_file()
 
 
 def write_archive(home, folder, keep=lambda name: True, prefix="tiny-imagenet-200/"):
@@ -282,28 +456,49 @@ def write_archive(home, folder, keep=lambda name: True, prefix="tiny-imagenet-20
 
 def test_an_archive_that_the_reader_put_there_is_used(keras_home, small):
     write_archive(keras_home, small, keep=lambda name: not name.startswith("test"))
-    dataset = tiny_imagenet.load()
+    dataset = TinyImagenet()
     assert dataset.folder == keras_home / "datasets" / "tiny-imagenet-200"
     assert dataset.describe() == "full: Tiny ImageNet, 10 classes, 30 + 20 images"
-    assert dataset.validation().labels.tolist() == TinyImagenet(small).validation().labels.tolist()
+    assert dataset.validation().labels.tolist() == TinyImagenet(folder=small).validation().labels.tolist()
+
+
+def test_an_archive_that_the_reader_put_there_cannot_leave_its_folder(keras_home, small, tmp_path):
+    archive = write_archive(keras_home, small)
+    with zipfile.ZipFile(archive, "a") as opened:
+        opened.writestr(f"tiny-imagenet-200/{tmp_path / 'evil.txt'}", b"evil")
+    with pytest.raises(DatasetUnavailableError, match="evil.txt', which would lie outside of its folder"):
+        TinyImagenet().train()
+    assert not (tmp_path / "evil.txt").exists() and not archive.with_suffix("").exists()
 
 
 def test_the_archive_is_downloaded_with_its_checksum(keras_home, small, monkeypatch):
-    def download(url, path, md5):
+    def download(url, path, checksum):
         assert url == "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
-        assert md5 == "90528d7ca1a48142e341f4ef8d21d0de"
+        assert checksum == "md5:90528d7ca1a48142e341f4ef8d21d0de"
         assert path == write_archive(keras_home, small)
+        return path
 
-    monkeypatch.setattr(tiny_imagenet, "download", download)
-    assert len(tiny_imagenet.load().train()) == 30
+    monkeypatch.setattr(files, "download", download)
+    assert len(TinyImagenet().train()) == 30
 
 
 def test_what_does_not_fit_together_is_reported_with_what_to_delete(keras_home, small):
     archive = write_archive(keras_home, small, keep=lambda name: name != "words.txt")
     with pytest.raises(DatasetUnavailableError) as caught:
-        tiny_imagenet.load()
+        TinyImagenet().train()
     message = str(caught.value)
-    assert "has no words.txt" in message and f"Delete {archive.with_suffix('')} and {archive}" in message
+    assert "words.txt cannot be read" in message
+    assert f"delete {archive} too" in message and f"Delete {archive.with_suffix('')} and run this again" in message
+
+
+def test_a_broken_image_is_reported_with_what_to_delete(keras_home, small):
+    file = TinyImagenet(folder=small).train().files[3]
+    file.write_bytes(b"<html>please log in</html>")
+    folder = write_archive(keras_home, small).with_suffix("")
+    with pytest.raises(DatasetUnavailableError) as caught:
+        TinyImagenet().x_train
+    assert f"{folder / file.relative_to(small)} is no whole image" in str(caught.value)
+    assert f"Delete {folder} and run this again" in str(caught.value)
 
 
 @pytest.mark.parametrize("content", [b"<html>please log in</html>", b""])
@@ -312,13 +507,13 @@ def test_a_broken_archive_is_reported(keras_home, content):
     archive.parent.mkdir()
     archive.write_bytes(content)
     with pytest.raises(DatasetUnavailableError, match=f"{archive} is damaged.*WORKBOOK_DATA=sample"):
-        tiny_imagenet.load()
+        TinyImagenet().train()
     assert not archive.with_suffix("").exists()
 
 
 def test_without_a_network_the_reader_is_told_what_to_do(keras_home):
     with pytest.raises(DatasetUnavailableError) as caught:
-        tiny_imagenet.load()
+        TinyImagenet().train()
     message = str(caught.value)
     assert "no network in tests" in message and tiny_imagenet.URL in message
     assert f"put the archive at {keras_home / 'datasets' / 'tiny-imagenet-200.zip'}" in message
@@ -327,8 +522,8 @@ def test_without_a_network_the_reader_is_told_what_to_do(keras_home):
 
 def test_too_many_classes_are_no_fault_of_the_data(keras_home, small):
     write_archive(keras_home, small)
-    with pytest.raises(ValueError, match="classes is 300"):
-        tiny_imagenet.load(classes=300)
+    with pytest.raises(ValueError, match="classes is 20; .* has 10"):
+        TinyImagenet(classes=20).train()
 
 
 # The real data, where it exists
@@ -365,7 +560,7 @@ def test_the_real_validation_labels_agree_with_the_training_images(real_home, tm
         (folder / "words.txt").write_text(read("words.txt"))
         (folder / "val" / "val_annotations.txt").write_text("\n".join(rows))
 
-    dataset = TinyImagenet(folder)
+    dataset = TinyImagenet(folder=folder)
     assert dataset.class_names[0] == "goldfish"
     train, validation = dataset.train(per_class=100), dataset.validation()
     assert len(train) == 2000 and len(validation) == 1000
