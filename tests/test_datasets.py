@@ -38,6 +38,17 @@ def arrays(data):
 # What all have in common
 
 
+@pytest.fixture(scope="module")
+def samples(tmp_path_factory):
+    return tmp_path_factory.mktemp("samples")
+
+
+@pytest.fixture
+def sample_home(samples, monkeypatch):
+    """A Keras home in which the samples that are drawn are drawn once for all tests."""
+    monkeypatch.setenv("KERAS_HOME", str(samples))
+
+
 def small(cls, **arguments):
     """Make a data set, a small one of those that can be."""
     less = {EmnistLines: {"num_train": 80, "num_test": 9}, TinyImagenet: {"classes": 3, "per_class": 5}}
@@ -45,8 +56,7 @@ def small(cls, **arguments):
 
 
 @pytest.mark.parametrize("cls", ALL)
-def test_every_data_set_keeps_the_contract(cls, monkeypatch, tmp_path):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+def test_every_data_set_keeps_the_contract(cls, sample_home):
     data = small(cls)
     assert isinstance(data, Dataset) and data.source == "sample"
     counts = f"{len(data.x_train):,} + {len(data.x_test):,} images"
@@ -68,8 +78,7 @@ def test_every_data_set_keeps_the_contract(cls, monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("cls", ALL)
-def test_two_objects_share_no_array(cls, monkeypatch, tmp_path):
-    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+def test_two_objects_share_no_array(cls, sample_home):
     spoilt = small(cls)
     expected = [array.copy() for array in arrays(spoilt)]
     for array in arrays(spoilt):
@@ -183,7 +192,7 @@ def test_an_unknown_source_is_named_with_the_choices(monkeypatch, cls):
 
 
 @pytest.mark.parametrize("cls", ALL)
-def test_an_object_keeps_its_source_whatever_the_switch_says_later(cls, monkeypatch, keras_home):
+def test_an_object_keeps_its_source_whatever_the_switch_says_later(cls, monkeypatch, sample_home):
     """Labels that were loaded from the sample must not get the names of the real data."""
     monkeypatch.setenv("WORKBOOK_DATA", "sample")
     data = small(cls)

@@ -646,7 +646,8 @@ def test_the_real_emnist(real_emnist, full):
     full.mkdir(parents=True)
     for name in TEST_FILES:
         (full / name).symlink_to(real_emnist / name)
-    mapping = dict(map(int, line.split()) for line in (real_emnist / "emnist-byclass-mapping.txt").open())
+    lines = (real_emnist / "emnist-byclass-mapping.txt").read_text(encoding="ascii").splitlines()
+    mapping = dict(map(int, line.split()) for line in lines)
     data = Emnist()
     assert tuple(chr(mapping[i]) for i in range(62)) == data.class_names
     assert len(data.x_train) + len(data.x_test) == 116_323
