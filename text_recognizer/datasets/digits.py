@@ -44,7 +44,7 @@ class Digits(Dataset):
         >>> print(data.describe())
         sample: scikit-learn digits, 1,540 + 257 images
         >>> data.y_test[:5].tolist(), int(data.x_test.max())
-        ([3, 4, 5, 6, 7], 255)
+        ([9, 0, 8, 9, 8], 255)
     """
 
     input_shape = (28, 28)
