@@ -5,15 +5,20 @@ import tensorflow as tf
 
 
 def metrics():
-    """Return what is measured besides the loss: how often the truth comes first, how often among the first five."""
+    """Return what is measured besides the loss: how often the truth comes first, how often among the first five.
+
+    Example:
+        >>> [metric.name for metric in metrics()]
+        ['top1', 'top5']
+    """
     return [
         keras.metrics.SparseCategoricalAccuracy(name="top1"),
         keras.metrics.SparseTopKCategoricalAccuracy(k=5, name="top5"),
     ]
 
 
-def fit(network, training, *, validation_data, steps_per_epoch, epochs, initial_epoch=0, callbacks=()):
-    """Do what `network.fit` does with these arguments, and end at the same weights.
+def fit(network, training, *, validation_data=None, steps_per_epoch, epochs, initial_epoch=0, callbacks=()):
+    """Do what `network.fit` does with these arguments, and end at the same weights, up to rounding.
 
     It is for classifiers that give logits: the loss is the cross-entropy, plus the penalties of the
     network's regularizers, and the metrics are those of `metrics()`.
@@ -24,35 +29,69 @@ def fit(network, training, *, validation_data, steps_per_epoch, epochs, initial_
     `MultiWorkerMirroredStrategy` (https://github.com/keras-team/keras/issues/20585).
 
     Args:
-        network: a `keras.Model`, compiled: its optimizer and its `jit_compile` are used.
-        training: a `tf.data.Dataset` of images and integer labels, one epoch after the other, at
-            least `(epochs - initial_epoch) * steps_per_epoch` batches.
-        validation_data: a `tf.data.Dataset` of the same, read to its end after each epoch.
+        network: a `keras.Model`, compiled: its optimizer and its `jit_compile` are used. Its loss is
+            `SparseCategoricalCrossentropy(from_logits=True)`.
+        training: a `tf.data.Dataset` of (images, labels) or (images, labels, weights), one epoch after
+            the other, at least `(epochs - initial_epoch) * steps_per_epoch` batches. Labels are
+            integers (n,). Weights are floats (n,), and multiply the losses of their images.
+        validation_data: None, or a `tf.data.Dataset` of the same, read to its end after each epoch.
         steps_per_epoch: batches in an epoch.
         epochs: the epoch to stop before, counted from 0.
         initial_epoch: the epoch to begin with.
-        callbacks: Keras callbacks. For a batch, they get no logs.
+        callbacks: Keras callbacks. They are called when `network.fit` would call them, and may set
+            `network.stop_training`, at a batch or an epoch. For a batch, they get no logs.
+
+    Returns:
+        A `keras.callbacks.History`.
+
+    Raises:
+        ValueError: the network is not compiled, or for another loss; the data are of another form, or
+            end too early.
+
+    Example:
+        >>> network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3)])
+        >>> network.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        >>> batches = tf.data.Dataset.from_tensors((tf.eye(4), [0, 1, 2, 0])).repeat()
+        >>> history = fit(network, batches, steps_per_epoch=5, epochs=2)
+        >>> list(history.history), history.epoch
+        (['loss', 'top1', 'top5'], [0, 1])
     """
     steps = _Steps(network)
-    training, validation_data = steps.distribute(training), steps.distribute(validation_data)
+    training = steps.distribute(training, "training")
     train_step = steps.compiled(steps.train, training.element_spec)
-    test_step = steps.compiled(steps.test, validation_data.element_spec)
+    if validation_data is not None:
+        validation_data = steps.distribute(validation_data, "validation_data")
+        test_step = steps.compiled(steps.test, validation_data.element_spec)
     batches = iter(training)
 
-    callbacks = keras.callbacks.CallbackList(callbacks, model=network, epochs=epochs, steps=steps_per_epoch)
+    callbacks = keras.callbacks.CallbackList(
+        list(callbacks), add_history=True, model=network, verbose=0, epochs=epochs, steps=steps_per_epoch
+    )
+    network.stop_training, logs = False, None
     callbacks.on_train_begin()
     for epoch in range(initial_epoch, epochs):
         callbacks.on_epoch_begin(epoch)
         for step in range(steps_per_epoch):
             callbacks.on_train_batch_begin(step)
-            train_step(*next(batches))
+            batch = next(batches, None)
+            if batch is None:
+                raise ValueError(
+                    f"training ends after {step} of the {steps_per_epoch} batches of epoch {epoch + 1}: give it "
+                    "repeated, dataset.repeat(), or fewer steps_per_epoch"
+                )
+            train_step(*batch)
             callbacks.on_train_batch_end(step)
+            if network.stop_training:
+                break
         logs = steps.results()
-        for batch in validation_data:
-            test_step(*batch)
-        logs |= {f"val_{name}": value for name, value in steps.results().items()}
+        if validation_data is not None:
+            logs |= {f"val_{name}": value for name, value in _test(steps, test_step, validation_data, callbacks).items()}
         callbacks.on_epoch_end(epoch, logs)
-    callbacks.on_train_end()
+        if network.stop_training:
+            break
+    network.optimizer.finalize_variable_values(network.trainable_weights)  # where it keeps moving averages of them
+    callbacks.on_train_end(logs)
+    return network.history
 
 
 def evaluate(network, dataset):
@@ -60,44 +99,88 @@ def evaluate(network, dataset):
 
     Args:
         network: as for `fit`.
-        dataset: a `tf.data.Dataset` of images and integer labels.
+        dataset: a `tf.data.Dataset`, as `validation_data` of `fit`.
+
+    Returns:
+        {"loss", "top1", "top5"}: floats.
+
+    Raises:
+        ValueError: as for `fit`.
+
+    Example:
+        >>> network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, kernel_initializer="zeros")])
+        >>> network.compile("sgd", keras.losses.SparseCategoricalCrossentropy(from_logits=True))
+        >>> reached = evaluate(network, tf.data.Dataset.from_tensors((tf.eye(4), [0, 1, 2, 0])))
+        >>> round(reached["loss"], 3)  # all three are equally likely: log 3
+        1.099
     """
     steps = _Steps(network)
-    dataset = steps.distribute(dataset)
-    test_step = steps.compiled(steps.test, dataset.element_spec)
-    for batch in dataset:
+    dataset = steps.distribute(dataset, "dataset")
+    return _test(steps, steps.compiled(steps.test, dataset.element_spec), dataset, keras.callbacks.CallbackList())
+
+
+def _test(steps, test_step, dataset, callbacks):
+    """Return the results on a data set, which is read to its end."""
+    callbacks.on_test_begin()
+    step = -1
+    for step, batch in enumerate(dataset):
+        callbacks.on_test_batch_begin(step)
         test_step(*batch)
-    return steps.results()
+        callbacks.on_test_batch_end(step)
+    if step < 0:
+        raise ValueError("there is no batch to test on: the data set is empty")
+    logs = steps.results()
+    callbacks.on_test_end(logs)
+    return logs
+
+
+def _losses(labels, logits, weights):
+    losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    return losses * tf.cast(weights, losses.dtype)
 
 
 class _Steps:
     """What happens to one batch on one replica, and the metrics that add it up over batches and replicas."""
 
     def __init__(self, network):
+        loss = network.loss if network.compiled else None
+        if not isinstance(loss, keras.losses.SparseCategoricalCrossentropy) or not loss.get_config()["from_logits"]:
+            raise ValueError(
+                f"{network.name} is compiled for the loss {loss}, and this loop computes another one: compile it with "
+                "keras.losses.SparseCategoricalCrossentropy(from_logits=True)"
+            )
         self.network, self.strategy = network, network.distribute_strategy
         with self.strategy.scope():
             self.loss, self.accuracies = keras.metrics.Mean(name="loss"), metrics()
 
-    def train(self, images, labels):
+    def train(self, images, labels, weights=1):
         optimizer, variables = self.network.optimizer, self.network.trainable_variables
         with tf.GradientTape() as tape:
             logits = self.network(images, training=True)
-            losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+            losses = _losses(labels, logits, weights)
+            penalty = sum(self.network.losses)
             # The mean over the whole batch: in the last one, the replicas' parts may differ in size.
             replicas = tf.distribute.get_replica_context()
             loss = tf.reduce_sum(losses) / tf.cast(replicas.all_reduce("SUM", tf.size(losses)), losses.dtype)
-            loss += sum(self.network.losses) / replicas.num_replicas_in_sync
+            loss += penalty / replicas.num_replicas_in_sync
             loss = optimizer.scale_loss(loss)  # for float16; does nothing otherwise
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
-        self._measure(losses, labels, logits)
+        self._measure(losses + penalty, labels, logits)
 
-    def test(self, images, labels):
+    def test(self, images, labels, weights=1):
         logits = self.network(images, training=False)
-        losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-        self._measure(losses, labels, logits)
+        self._measure(_losses(labels, logits, weights) + sum(self.network.losses), labels, logits)
 
-    def distribute(self, dataset):
+    def distribute(self, dataset, name):
         """Return the data set with each batch dealt out to the replicas."""
+        spec = dataset.element_spec
+        _, *vectors = spec if isinstance(spec, tuple) else [spec]  # labels, and weights if there are any
+        ranks = [vector.shape.rank for vector in vectors]
+        if ranks not in ([1], [1, 1]) or not vectors[0].dtype.is_integer:
+            raise ValueError(
+                f"{name} has batches of {spec}; give (images, labels) or (images, labels, weights), the labels integers, "
+                "both of shape (n,)"
+            )
         options = tf.data.Options()
         # All machines read all files. If the files were dealt out instead, a batch would have other images.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
@@ -107,8 +190,8 @@ class _Steps:
         """Return a graph that runs `step` on every replica. Its signature saves a second one for the smaller last batch."""
 
         @tf.function(input_signature=batch_spec, jit_compile=self.network.jit_compile)
-        def on_all_replicas(images, labels):
-            self.strategy.run(step, args=(images, labels))
+        def on_all_replicas(*batch):
+            self.strategy.run(step, args=batch)
 
         return on_all_replicas
 

@@ -96,7 +96,7 @@ def save(path, network, *, name, class_names=None, run=None):
         file.write(content)
 
 
-def load(path, network, *, name, class_names=None, check=None):
+def load(path, network, *, name, class_names=None, check_run=None):
     """Load what `save` wrote, if it belongs to this network; leave the network as it is if not.
 
     A compiled network gets the optimizer's state too, if the file has that of such an optimizer.
@@ -106,9 +106,9 @@ def load(path, network, *, name, class_names=None, check=None):
         path: the file.
         network: a `keras.Model`, built, compiled or not.
         name, class_names: as for `save`. `name` may be another one.
-        check: None, or a function to call before the network is touched, which may raise. It gets
-            what the file says: a dict of "name", "class", "class_names", "config", "shapes" (of the
-            weights, with their dtypes), "optimizer" (see `describe_optimizer`) and "run".
+        check_run: None, or a function, for a training that is to go on. It is called with the `run` of
+            the file before anything else is compared, and raises unless the training is this one.
+            The optimizer must then be the same too.
 
     Returns:
         What was given to `save` as `run`, a dict or None.
@@ -127,42 +127,18 @@ def load(path, network, *, name, class_names=None, check=None):
         {'epochs': 3}
     """
     memory, theirs = _read(path)
+    if check_run:
+        check_run(theirs["run"])
     ours = _describe(network, name, class_names)
-    for key in MUST_AGREE:
+    for key in (*MUST_AGREE, "optimizer") if check_run else MUST_AGREE:
         if difference := _first_difference(theirs[key], ours[key], key):
             raise WeightsError(
                 f"the weights in {path} do not fit {name}. They were saved from {theirs['name']}: {difference}. "
                 "Build the model as it was trained, or train this one and save its weights."
             )
-    if check:
-        check(theirs)
     keeps_its_optimizer = network.compiled and theirs["optimizer"] != ours["optimizer"]
     network.load_weights(memory, objects_to_skip=[network.optimizer] if keeps_its_optimizer else None)
     return theirs["run"]
-
-
-def describe_optimizer(network):
-    """Return what must agree for the state of one optimizer to be that of another.
-
-    Args:
-        network: a `keras.Model`, built. If it is compiled, its optimizer is built if need be.
-
-    Returns:
-        {"class": its name, "shapes": of its variables}, or None if the network is not compiled.
-
-    Example:
-        >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-        >>> network.compile(keras.optimizers.SGD(momentum=0.9), "mse")
-        >>> describe_optimizer(network)  # the number of steps, the rate, and a momentum for each weight
-        {'class': 'SGD', 'shapes': [[], [], [2, 1], [1]]}
-    """
-    if not network.compiled:
-        return None
-    optimizer = network.optimizer
-    if not optimizer.built:
-        optimizer.build(network.trainable_variables)
-    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
-    return {"class": type(inner).__name__, "shapes": [list(variable.shape) for variable in optimizer.variables]}
 
 
 class _Memory(io.BytesIO):
@@ -187,7 +163,10 @@ def _read(path):
             "Keras alone, whose network.load_weights(path) takes such a file unchecked. Train again and save anew."
         )
     if data[:USER_BLOCK] != _user_block(memoryview(data)[USER_BLOCK:]):
-        raise WeightsError(f"{path} is damaged: its checksum is wrong. Take a copy, or delete it and train again.")
+        raise WeightsError(
+            f"{path} is damaged: its checksum is wrong. Delete it, and go on from a copy or from the checkpoint before "
+            "it, or train again."
+        )
     memory = _Memory(data)
     try:
         with h5py.File(memory) as file:
@@ -210,8 +189,15 @@ def _describe(network, name, class_names):
         "class_names": None if class_names is None else [str(item) for item in class_names],
         "config": _config(network),
         "shapes": [[str(weight.dtype), *weight.shape] for weight in network.weights],
-        "optimizer": describe_optimizer(network),
+        "optimizer": _describe_optimizer(network.optimizer, network) if network.compiled else None,
     }
+
+
+def _describe_optimizer(optimizer, network):
+    if not optimizer.built:  # Keras does not load the state of one that is not
+        optimizer.build(network.trainable_variables)
+    inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
+    return {"class": type(inner).__name__, "shapes": [list(variable.shape) for variable in optimizer.variables]}
 
 
 def _config(network):
