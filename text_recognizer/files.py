@@ -37,6 +37,7 @@ class DownloadError(RuntimeError):
     """A file could not be downloaded or unpacked; the message says which, why, and what to do."""
 
 
+@contextlib.contextmanager
 def atomic_write(path):
     """Write a file so that it is there whole or not at all, and so that the old one stays until then.
 
@@ -61,11 +62,7 @@ def atomic_write(path):
         >>> path.read_text()
         '42'
     """
-    return _atomic_write(Path(path))
-
-
-@contextlib.contextmanager
-def _atomic_write(path):
+    path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: a file cannot take its place")
     path.parent.mkdir(parents=True, exist_ok=True)
