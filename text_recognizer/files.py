@@ -56,10 +56,11 @@ def atomic_write(path):
         OSError: the file cannot be written there.
 
     Example:
-        >>> path = Path(tempfile.mkdtemp(), "notes", "result.txt")
-        >>> with atomic_write(path) as beside:
-        ...     _ = beside.write_text("42")
-        >>> path.read_text()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "new", "result.txt")
+        ...     with atomic_write(path) as beside:
+        ...         _ = beside.write_text("42")
+        ...     path.read_text()
         '42'
     """
     path = Path(path)
@@ -94,9 +95,9 @@ def make_folder(folder, fill):
         OSError: the folder cannot be made there.
 
     Example:
-        >>> folder = Path(tempfile.mkdtemp(), "squares")
-        >>> made = make_folder(folder, lambda beside: (beside / "3.txt").write_text("9"))
-        >>> [path.name for path in made.iterdir()]
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     made = make_folder(Path(folder, "squares"), lambda beside: (beside / "3.txt").write_text("9"))
+        ...     [path.name for path in made.iterdir()]
         ['3.txt']
     """
     folder = Path(folder)
@@ -233,10 +234,10 @@ def download(url, path, checksum):
             is not the expected one; the disk is full or cannot be written to.
 
     Example:
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> _ = (folder / "original").write_bytes(b"hello")
-        >>> copy = download((folder / "original").as_uri(), folder / "copy", "md5:5d41402abc4b2a76b9719d911017c592")
-        >>> copy.read_bytes()
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     original, copy = Path(folder, "original"), Path(folder, "copy")
+        ...     _ = original.write_bytes(b"hello")
+        ...     download(original.as_uri(), copy, "md5:5d41402abc4b2a76b9719d911017c592").read_bytes()
         b'hello'
     """
     algorithm, _, digest = checksum.partition(":")
@@ -408,12 +409,13 @@ def extract(archive, folder, members=None, strip=""):
             outside of the folder, or where another one lies; the disk is full or cannot be written to.
 
     Example:
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> with zipfile.ZipFile(folder / "archive.zip", "w") as archive:
-        ...     archive.writestr("all/one.txt", "1")
-        ...     archive.writestr("all/two.txt", "2")
-        >>> extract(folder / "archive.zip", folder / "numbers", strip="all")
-        >>> sorted(path.name for path in (folder / "numbers").iterdir())
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     archive, numbers = Path(folder, "archive.zip"), Path(folder, "numbers")
+        ...     with zipfile.ZipFile(archive, "w") as opened:
+        ...         opened.writestr("all/one.txt", "1")
+        ...         opened.writestr("all/two.txt", "2")
+        ...     extract(archive, numbers, strip="all")
+        ...     sorted(path.name for path in numbers.iterdir())
         ['one.txt', 'two.txt']
     """
     folder = Path(folder)

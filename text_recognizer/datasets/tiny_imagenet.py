@@ -461,9 +461,9 @@ def write_sample(folder, train=_PER_CLASS[SAMPLE], validation=20, test=20):
 
     Example:
         >>> import tempfile
-        >>> folder = Path(tempfile.mkdtemp())
-        >>> write_sample(folder, train=2, validation=1)
-        >>> TinyImagenet(folder=folder).train().files[-1].name
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     write_sample(Path(folder), train=2, validation=1)
+        ...     TinyImagenet(folder=folder).train().files[-1].name
         'n90000009_1.JPEG'
     """
     names = {f"n9{label:07}": name for label, name in enumerate(shapes.CLASSES)}
