@@ -56,7 +56,7 @@ class Checkpoints(keras.callbacks.Callback):
         keep: how many checkpoints stay, the newest; 1 or more.
         settings: what the run is made with, a dict that JSON can hold. In the folder of a run with
             other settings, `restore` refuses to go on.
-        name, class_names: as for `weights.save`. Default: the network of this folder, no names.
+        name, class_names: as for `weights.save`.
         layers: layers outside of the network whose random numbers the training takes too, such as
             the augmentation in a pipeline.
         writes: False for those processes of a run that only restore.
@@ -101,14 +101,14 @@ class Checkpoints(keras.callbacks.Callback):
         keep=2,
         settings=None,
         *,
-        name=None,
+        name="the network",
         class_names=None,
         layers=(),
         writes=True,
     ):
         super().__init__()
         self.folder, self.filename, self.keep, self.writes = Path(folder), filename, keep, writes
-        self.name, self.class_names, self.layers = name or f"the network of {folder}", class_names, list(layers)
+        self.name, self.class_names, self.layers = name, class_names, list(layers)
         if isinstance(keep, bool) or not isinstance(keep, int | np.integer) or keep < 1:
             raise ValueError(f"keep is {keep!r}; give the number of checkpoints that stay, 1 or more")
         self._pattern = _pattern(filename)

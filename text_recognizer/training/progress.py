@@ -3,6 +3,7 @@
 import sys
 
 import keras
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -17,7 +18,6 @@ class ProgressBar(keras.callbacks.Callback):
     A context manager: the bar ends with its block, even if the training fails.
 
     Example:
-        >>> import numpy as np
         >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1, kernel_initializer="zeros")])
         >>> network.compile("sgd", "mse")
         >>> with ProgressBar() as progress:
@@ -63,5 +63,10 @@ class ProgressBar(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs):
         self._steps = self._steps or self._batch + 1
-        values = "  ".join(f"{name} {value:.4f}" for name, value in logs.items())
-        self._progress.print(f"epoch {epoch + 1}/{self.params['epochs']}  {values}", highlight=False, soft_wrap=True)
+        values = "  ".join(f"{name} {_text(np.asarray(value))}" for name, value in logs.items())
+        line = f"epoch {epoch + 1}/{self.params['epochs']}  {values}"
+        self._progress.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def _text(value):
+    return str(value.tolist()) if value.ndim else f"{value:.4f}"

@@ -64,13 +64,13 @@ def save(path, network, *, name, class_names=None, run=None):
 
     Args:
         path: the file; it ends in ".weights.h5". Its folder is made if need be.
-        network: a `keras.Model`, built.
+        network: a `keras.Model`, built: it has its weights.
         name: what the model is called in messages.
         class_names: what the outputs mean: a sequence of strings, or None.
         run: for a checkpoint, the state of the training: a dict that JSON can hold.
 
     Raises:
-        ValueError: the path ends otherwise, or the network is not built.
+        ValueError: the path ends otherwise, or the network has no weights yet.
         WeightsError: as for `check_saveable`.
         OSError: the file cannot be written. What was there before is still there.
 
@@ -115,7 +115,7 @@ def load(path, network, *, name, class_names=None, check_run=None):
 
     Raises:
         FileNotFoundError: there is no such file.
-        ValueError: the network is not built.
+        ValueError: the network has no weights yet.
         WeightsError: the file is damaged, says nothing of its network, or is another network's.
 
     Example:
@@ -181,8 +181,8 @@ def _read(path):
 
 def _describe(network, name, class_names):
     """Return what must agree for the weights of one network to mean the same in another."""
-    if not network.built:
-        raise ValueError(f"{name} is not built, it has no weights yet: call network.build with the shape of a batch")
+    if not network.built or not network.weights:
+        raise ValueError(f"{name} has no weights yet: call its network with a batch first, network(x), which makes them")
     return {
         "name": name,
         "class": type(network).__name__,
@@ -205,7 +205,7 @@ def _config(network):
     try:
         config = json.loads(json.dumps(network.get_config(), default=keras.saving.serialize_keras_object))
     except (NotImplementedError, TypeError, ValueError) as error:
-        reason = str(error).strip().partition("\n")[0]
+        reason = " ".join(str(error).split()).partition(". ")[0]
         raise WeightsError(
             f"{type(network).__name__} does not say what it is made of, so that nothing could tell its weights from "
             f"another network's of the same shapes ({reason}). Write its get_config, or that of the layer in it: "

@@ -1,0 +1,351 @@
+"""Checkpoints: what is in them, going on after kill -9, what is refused."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from text_recognizer.training import weights
+from text_recognizer.training.checkpoints import Checkpoints
+from text_recognizer.training.weights import WeightsError
+from workbook.pages import ROOT
+
+X = np.random.default_rng(0).normal(size=(12, 5)).astype("float32")
+Y = X[:, :2] > 0
+
+
+def small_network(optimizer=None, run_eagerly=True):
+    """All that has a state: weights, moving statistics, a momentum, a rate that falls, and dropout.
+
+    Tracing a graph would take longer than these trainings.
+    """
+    keras.utils.set_random_seed(0)
+    rate = keras.optimizers.schedules.ExponentialDecay(0.1, 3, 0.5)
+    layers = [keras.layers.Dense(6, "relu"), keras.layers.BatchNormalization(), keras.layers.Dropout(0.5)]
+    network = keras.Sequential([keras.Input((5,)), *layers, keras.layers.Dense(2)])
+    network.compile(optimizer or keras.optimizers.SGD(rate, momentum=0.9), "mse", run_eagerly=run_eagerly)
+    return network
+
+
+def go_on(folder, epochs, network=None, callbacks=(), fitting=None, **arguments):
+    """Train to so many epochs, or go on to them; return the network and the checkpoints."""
+    network = network or small_network()
+    checkpoints = Checkpoints(folder, "net_{epoch:02d}.weights.h5", **{"keep": 5} | arguments)
+    done = checkpoints.restore(network)
+    fitting = {"x": X, "y": Y, "batch_size": 4, "shuffle": False} | (fitting or {})
+    network.fit(**fitting, initial_epoch=done, epochs=epochs, callbacks=[*callbacks, checkpoints], verbose=0)
+    return network, checkpoints
+
+
+def rows(folder):
+    with open(folder / "history.csv", encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+def arrays(checkpoint):
+    """All arrays of a checkpoint by their path."""
+    found = {}
+    with h5py.File(checkpoint) as file:
+        file.visititems(lambda path, item: found.update({path: item[()]} if isinstance(item, h5py.Dataset) else {}))
+    return found
+
+
+def assert_same_run(one, other, last):
+    """Compare two runs to the bit: the newest checkpoint with all that it says, and the history."""
+    ours, theirs = arrays(one / last), arrays(other / last)
+    assert ours.keys() == theirs.keys() and len(ours) > 10
+    for name in ours:
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+    assert (one / "history.csv").read_bytes() == (other / "history.csv").read_bytes()
+
+
+# Going on
+
+KILL = """
+import os, pathlib, signal, sys
+from tests.test_training_checkpoints import go_on, small_network
+
+replace = os.replace
+
+def kill_before_the_third(old, new):
+    if "net_03" in str(new):
+        os.kill(os.getpid(), signal.SIGKILL)
+    replace(old, new)
+
+os.replace = kill_before_the_third
+go_on(pathlib.Path(sys.argv[1]), 4, small_network(run_eagerly=False))
+"""
+
+
+def test_after_kill_a_run_with_dropout_goes_on_as_if_nothing_had_happened(tmp_path):
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    go_on(whole, 4, small_network(run_eagerly=False))
+    environment = os.environ | {"PYTHONPATH": str(ROOT)}
+    done = subprocess.run(
+        [sys.executable, "-c", KILL, killed], env=environment, capture_output=True, check=False, text=True
+    )
+    assert done.returncode == -signal.SIGKILL, done.stderr
+    assert len(names(killed)) == 4 and len(rows(killed)) == 2  # two checkpoints, the third beside its place
+    go_on(killed, 4, small_network(run_eagerly=False))
+    assert names(killed) == names(whole)
+    assert_same_run(killed, whole, "net_04.weights.h5")
+
+
+def test_each_epoch_of_dropout_is_another(tmp_path):
+    """So the test above would fail if random numbers began anew."""
+    go_on(tmp_path, epochs=2)
+    runs = [json.loads(arrays(tmp_path / f"net_{epoch:02d}.weights.h5")["text_recognizer"])["run"] for epoch in (1, 2)]
+    (first,), (second,) = (run["random_states"] for run in runs)
+    assert first[0] == second[0] and second[1] == 2 * first[1] > 0
+
+
+def test_layers_outside_of_the_network_go_on_too(tmp_path):
+    """An augmentation in the pipeline, which another start of Python would draw anew."""
+    tf = pytest.importorskip("tensorflow")
+
+    def run(folder, epochs):
+        noise = keras.layers.GaussianNoise(0.1, seed=1)
+        batches = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4).map(lambda x, y: (noise(x, training=True), y))
+        go_on(folder, epochs, layers=[noise], fitting={"x": batches, "y": None, "batch_size": None})
+
+    run(tmp_path / "whole", 3)
+    for epochs in (1, 3):
+        run(tmp_path / "parts", epochs)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole", "net_03.weights.h5")
+
+
+@pytest.mark.parametrize("optimizer", ["adam", lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))])
+def test_a_run_in_parts_ends_where_one_in_one_piece_ends(optimizer, tmp_path):
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    for folder, ends in ((whole, [4]), (parts, [1, 3, 3, 4])):
+        for epochs in ends:
+            network = small_network(optimizer if isinstance(optimizer, str) else optimizer())
+            go_on(folder, epochs, network)
+    assert_same_run(parts, whole, "net_04.weights.h5")
+    assert [row["epoch"] for row in rows(parts)] == ["1", "2", "3", "4"]
+
+
+def test_a_rate_that_a_callback_lowers_is_lowered_when_the_run_goes_on(tmp_path):
+    """And the history has the rate that the epoch began with, whatever the callback reports."""
+
+    def lower(epoch, rate):
+        return rate / 2 if epoch == 1 else rate
+
+    for epochs in (2, 3):
+        scheduler = keras.callbacks.LearningRateScheduler(lower)
+        go_on(tmp_path, epochs, small_network("sgd"), callbacks=[scheduler])
+    assert [float(row["learning_rate"]) for row in rows(tmp_path)] == pytest.approx([0.01, 0.005, 0.005])
+
+
+def test_the_newest_checkpoints_stay(tmp_path):
+    go_on(tmp_path, epochs=7, keep=2)
+    assert names(tmp_path) == ["history.csv", "net_06.weights.h5", "net_07.weights.h5"]
+
+
+def test_a_process_that_only_restores_writes_nothing(tmp_path):
+    go_on(tmp_path, epochs=2)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    (tmp_path / "history.csv").unlink()
+    _, checkpoints = go_on(tmp_path, epochs=3, writes=False)
+    assert [row["epoch"] for row in checkpoints.history] == [1, 2, 3]
+    assert names(tmp_path) == ["net_01.weights.h5", "net_02.weights.h5"] and len(before) == 3
+
+
+def test_keras_and_weights_read_the_weights(tmp_path):
+    network, _ = go_on(tmp_path, epochs=1, class_names="ab")
+    for load in (
+        lambda again: again.load_weights(tmp_path / "net_01.weights.h5"),
+        lambda again: weights.load(tmp_path / "net_01.weights.h5", again, name="A", class_names="ab"),
+    ):
+        again = small_network("adam")
+        load(again)
+        np.testing.assert_array_equal(network.get_weights()[0], again.get_weights()[0])
+
+
+# The history
+
+
+def test_the_csv_is_written_anew_from_the_checkpoint(tmp_path):
+    go_on(tmp_path, epochs=2)
+    expected = (tmp_path / "history.csv").read_bytes()
+    (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n")
+    go_on(tmp_path, epochs=2)
+    assert (tmp_path / "history.csv").read_bytes() == expected
+
+
+def test_columns_that_come_and_go(tmp_path):
+    fitting = {"validation_data": (X, Y), "validation_freq": 2}
+    go_on(tmp_path / "whole", epochs=3, fitting=fitting)
+    for epochs in (1, 2, 3):
+        _, checkpoints = go_on(tmp_path / "parts", epochs, fitting=fitting | {"validation_freq": [2]})
+    found = rows(tmp_path / "parts")
+    assert list(found[0]) == ["epoch", "learning_rate", "loss", "val_loss"]
+    assert [bool(row["val_loss"]) for row in found] == [False, True, False]
+    assert ["val_loss" in row for row in checkpoints.history] == [False, True, False]
+    assert_same_run(tmp_path / "parts", tmp_path / "whole", "net_03.weights.h5")
+
+
+def test_results_that_are_no_python_numbers(tmp_path):
+    class More(keras.callbacks.Callback):
+        def on_epoch_end(self, epoch, logs):
+            logs |= {"float32": np.float32(0.5), "tensor": keras.ops.convert_to_tensor(2.5), "matrix": np.eye(2)}
+
+    _, checkpoints = go_on(tmp_path, epochs=1, callbacks=[More()])
+    again = Checkpoints(tmp_path, "net_{epoch:02d}.weights.h5")
+    again.restore(small_network())
+    assert again.history == checkpoints.history
+    assert [again.history[0][name] for name in ("float32", "tensor", "matrix")] == [0.5, 2.5, [[1, 0], [0, 1]]]
+
+
+# What is refused
+
+
+def test_another_run_is_refused(tmp_path):
+    go_on(tmp_path, epochs=1, settings={"batch_size": 32, "levels": (1, 2)})
+    go_on(tmp_path, epochs=2, settings={"batch_size": 32, "levels": (1, 2)})
+    for settings, message in (
+        ({"batch_size": 64, "levels": (1, 2)}, "has batch_size 32, not 64. Give another folder"),
+        ({"batch_size": 32}, r"has levels \[1, 2\], not None. Give another folder"),
+        ({"batch_size": 32, "levels": (1, 2), "seed": 1}, "has seed None, not 1. Give another folder"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            go_on(tmp_path, epochs=3, settings=settings)
+
+
+@pytest.mark.parametrize(
+    "network, arguments, message",
+    [
+        (lambda: small_network("adam"), {}, "optimizer.class is 'SGD' in the file, 'Adam' here"),
+        (lambda: small_network("sgd"), {}, "optimizer.shapes has 7 entries in the file, 2 here"),
+        (lambda: keras.Sequential([keras.Input((5,)), keras.layers.Dense(2)]), {}, "random numbers: 1, not 0"),
+        (small_network, {"layers": [keras.layers.RandomFlip()]}, "random numbers: 1, not 2"),
+        (small_network, {"class_names": "ab"}, "class_names is None in the file"),
+    ],
+)
+def test_another_network_is_refused_and_left_as_it_is(network, arguments, message, tmp_path):
+    go_on(tmp_path, epochs=1)
+    network = network()
+    before = network.get_weights()
+    with pytest.raises(ValueError, match=message):
+        Checkpoints(tmp_path, "net_{epoch:02d}.weights.h5", **arguments).restore(network)
+    for old, new in zip(before, network.get_weights()):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    go_on(tmp_path, epochs=2)
+    path = tmp_path / "net_02.weights.h5"
+    path.write_bytes(path.read_bytes()[:500])
+    with pytest.raises(WeightsError, match="net_02.weights.h5 is damaged.* Delete it, and go on from .*the checkpoint"):
+        go_on(tmp_path, epochs=3)
+    path.unlink()
+    go_on(tmp_path, epochs=3)
+    assert [row["epoch"] for row in rows(tmp_path)] == ["1", "2", "3"]
+
+
+@pytest.mark.parametrize("run", [None, {}, [], {"settings": {}}])
+def test_weights_that_are_no_checkpoint_are_named(run, tmp_path):
+    weights.save(tmp_path / "net_03.weights.h5", small_network(), name="A", run=run)
+    with pytest.raises(ValueError, match="newest weights in .* are no checkpoint"):
+        go_on(tmp_path, epochs=4)
+
+
+@pytest.mark.parametrize("done", [0, 2])
+def test_a_folder_with_checkpoints_that_nobody_restored_is_refused(done, tmp_path):
+    """Otherwise the new run would be thrown away at the next start: the old one has the newer checkpoint."""
+    go_on(tmp_path, epochs=2)
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    checkpoints = Checkpoints(tmp_path, "net_{epoch:02d}.weights.h5")
+    with pytest.raises(ValueError, match="call restore before fit, and give fit what it returns as initial_epoch"):
+        small_network().fit(X, Y, initial_epoch=done, epochs=4, callbacks=[checkpoints], verbose=0)
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+
+
+def test_what_restore_returns_is_where_the_training_begins(tmp_path):
+    go_on(tmp_path, epochs=2)
+    network, checkpoints = small_network(), Checkpoints(tmp_path, "net_{epoch:02d}.weights.h5")
+    assert checkpoints.restore(network) == 2
+    with pytest.raises(ValueError, match="give fit what it returns as initial_epoch"):
+        network.fit(X, Y, epochs=4, callbacks=[checkpoints], verbose=0)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_without_a_checkpoint(tmp_path):
+    with pytest.raises(FloatingPointError, match="the loss of epoch 1 is nan: try a smaller learning rate"):
+        go_on(tmp_path / "run", epochs=1, fitting={"y": np.full_like(X[:, :2], np.nan)})
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_network_that_cannot_be_saved_is_not_trained_first(tmp_path):
+    class Network(keras.Model):
+        def __init__(self, units):
+            super().__init__()
+            self.dense = keras.layers.Dense(units)
+
+        def call(self, x):
+            return self.dense(x)
+
+    network = Network(2)
+    network.compile("sgd", "mse")
+    checkpoints = Checkpoints(tmp_path / "run")
+    with pytest.raises(WeightsError, match="Network does not say what it is made of.*Write its get_config"):
+        network.fit(X, Y, callbacks=[checkpoints], verbose=0)
+    assert not (tmp_path / "run").exists() and checkpoints.history == []
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        ({"keep": 0}, "keep is 0; give the number of checkpoints that stay"),
+        ({"keep": True}, "keep is True"),
+        ({"keep": 1.5}, "keep is 1.5"),
+        ({"filename": "net.weights.h5"}, "filename is 'net.weights.h5'; give one with the number of the epoch"),
+        ({"filename": "net_{epoch}.h5"}, "filename is"),
+        ({"filename": "{epoch}/net.weights.h5"}, "filename is"),
+        ({"filename": "{epoch}_{loss}.weights.h5"}, "filename is"),
+        ({"filename": "{epoch:x}.weights.h5"}, "filename is"),
+        ({"filename": "{epoch:q}.weights.h5"}, "filename is"),
+        ({"filename": "{epoch}{epoch}.weights.h5"}, "filename is"),
+        ({"settings": {"function": len}}, "settings are .*; give a dict that JSON can hold"),
+        ({"settings": [1]}, "settings are .*; give a dict that JSON can hold"),
+        ({"settings": {"rate": float("nan")}}, "settings are .*; give a dict that JSON can hold"),
+    ],
+)
+def test_arguments_are_refused_by_name(arguments, message, tmp_path):
+    with pytest.raises(ValueError, match=message):
+        Checkpoints(tmp_path, **arguments)
+
+
+def test_arguments_that_are_right(tmp_path):
+    Checkpoints(tmp_path, "a.b+{epoch:06d}(1).weights.h5", np.int64(3), {"levels": (1, 2), "nothing": None})
+
+
+def test_a_full_disk_names_the_folder_and_leaves_the_old_checkpoints(tmp_path):
+    """A limit on the size of a file stands for the disk."""
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    class Fill(keras.callbacks.Callback):
+        def on_epoch_begin(self, epoch, logs=None):
+            if epoch == 2:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (5000, hard))
+
+    try:
+        with pytest.raises(OSError, match="nothing could be written to .*File too large.* Make room") as caught:
+            go_on(tmp_path, epochs=3, callbacks=[Fill()])
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
+    assert names(tmp_path) == ["history.csv", "net_01.weights.h5", "net_02.weights.h5"]
+    go_on(tmp_path, epochs=3)
+    assert len(rows(tmp_path)) == 3
