@@ -1,12 +1,13 @@
 """Images of writing, from files and arrays of every kind, as ink on paper."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageOps
 
 FAINT = 1 / 16  # of the range from black to white; what stands out less is taken for an empty page
+OVERSHOOT = 1 / 4  # of the range; what cubic interpolation adds at sharp edges is less
+CLEAR = 24  # of 255; fainter is the soft edge of a stroke
 
 
 class ImageError(ValueError):
@@ -25,8 +26,10 @@ def read_ink(image):
         image: the path of a file that Pillow reads (PNG, JPEG, ...), or a `PIL.Image.Image`, or an
             array of shape (height, width) or (height, width, channels), each way 4 pixels or more.
             The channels are 1 (grey), 2 (grey and alpha), 3 (RGB) or 4 (RGBA). Values are bool, or
-            integers or floats from 0 to 1 or from 0 to 255, or uint16. What is transparent shows
-            white behind it, or black where nothing is to be seen on white.
+            integers or floats from 0 to 1 or from 0 to 255, or uint16. Floats may lie outside by a
+            quarter of the range, as they do where an image was resized, and are clipped. What is
+            transparent shows white behind it, or black where nothing is to be seen on white. Of
+            several images in a file, the first is taken; a photograph is turned as it was taken.
 
     Returns:
         uint8 (height, width), 0 (paper) to 255 (ink).
@@ -36,14 +39,29 @@ def read_ink(image):
         TypeError: it is neither a path nor an image nor an array of numbers.
         ImageError: the file is no image, the array has another shape or values outside the range,
             or the image is empty: nothing on it stands out.
+
+    Example:
+        >>> import numpy as np
+        >>> from text_recognizer.images import read_ink
+        >>> image = np.full((4, 5, 3), 200, np.uint8)  # RGB: light grey paper,
+        >>> image[1:3, 2] = 180, 40, 40  # and a red stroke
+        >>> read_ink(image)
+        array([[  0,   0,   0,   0,   0],
+               [  0,   0, 255,   0,   0],
+               [  0,   0, 255,   0,   0],
+               [  0,   0,   0,   0,   0]], dtype=uint8)
     """
-    pixels = _scaled(_as_array(image))
-    for background in (1, 0):
-        ink = _ink_on_paper(_flattened(pixels, background))
-        if ink.max() >= FAINT:
-            return np.rint(ink * (255 / ink.max())).astype(np.uint8)
+    pixels, white = _checked(_as_array(image))
+    for background in (white, 0) if pixels.shape[2] in (2, 4) else (white,):
+        ink = _ink_on_paper(pixels, white, background)
+        if (strongest := ink.max()) >= FAINT * white:
+            ink *= 255
+            ink /= strongest
+            return np.rint(ink, out=ink).astype(np.uint8)
+    low, high = _range(pixels)
     raise ImageError(
-        "the image is empty: nothing stands out from its border. Give one with dark on light, or light on dark"
+        f"the image is empty: nothing stands out from its border, with values from {low:g} to {high:g} where {white} "
+        "is white. Give one with dark on light, or light on dark"
     )
 
 
@@ -54,18 +72,45 @@ def center(ink, shape=(28, 28), margin=2):
     A. van Schaik, "EMNIST: an extension of MNIST to handwritten letters", 2017, arXiv:1702.05373).
 
     Args:
-        ink: as from `read_ink`.
+        ink: uint8 (height, width), as from `read_ink`.
         shape: (height, width) of the result, in pixels.
         margin: pixels left free on each side.
 
     Returns:
         uint8 of that shape, 0 (paper) to 255 (the strongest ink).
+
+    Raises:
+        TypeError: the ink is of another type.
+        ImageError: there is no ink, or so little, so far apart, that it vanishes in that shape.
+        ValueError: the margin leaves nothing of the shape.
+
+    Example:
+        >>> import numpy as np
+        >>> from text_recognizer.images import center
+        >>> ink = np.zeros((50, 80), np.uint8)
+        >>> ink[5:8, 60:62] = 255  # three high, two wide
+        >>> center(ink, shape=(8, 8), margin=1).max(axis=0)  # six high, four wide
+        array([  0,   0, 255, 255, 255, 255,   0,   0], dtype=uint8)
     """
-    rows, columns = (np.flatnonzero((ink >= 24).any(axis)) for axis in (1, 0))  # fainter: the soft edge of a stroke
+    if not isinstance(ink, np.ndarray) or ink.dtype != np.uint8 or ink.ndim != 2:
+        raise TypeError(
+            f"the ink is {type(ink).__name__} of {getattr(ink, 'dtype', 'objects')} and shape {np.shape(ink)}: give "
+            "uint8 (height, width), as read_ink returns it"
+        )
+    if min(shape) <= 2 * margin:
+        raise ValueError(f"a margin of {margin} leaves nothing of an image of shape {tuple(shape)}")
+    rows, columns = (np.flatnonzero(ink.max(axis=axis, initial=0) >= CLEAR) for axis in (1, 0))
+    if not len(rows):
+        raise ImageError(f"the image is empty: no ink is as strong as {CLEAR} of 255")
     ink = ink[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
     scale = min((size - 2 * margin) / length for size, length in zip(shape, ink.shape))
     height, width = (max(1, round(scale * length)) for length in ink.shape)
     resized = np.asarray(Image.fromarray(ink).resize((width, height), Image.Resampling.BICUBIC), np.float64)
+    if not resized.any():
+        raise ImageError(
+            f"what stands out vanishes where {ink.shape[0]} x {ink.shape[1]} pixels become {height} x {width}: specks, "
+            "or strokes too thin. Cut out what is to be read, or draw it with a broader pen"
+        )
     top, left = (shape[0] - height) // 2, (shape[1] - width) // 2
     centered = np.zeros(shape, np.uint8)
     centered[top : top + height, left : left + width] = np.rint(resized * (255 / resized.max()))  # thin lines fade
@@ -74,33 +119,55 @@ def center(ink, shape=(28, 28), margin=2):
 
 def _as_array(image):
     if isinstance(image, str | os.PathLike):
-        return _read_file(Path(image))
+        return _read_file(os.fspath(image))
     if isinstance(image, Image.Image):
-        return _decoded(image)
-    array = np.asarray(image)
+        return _decoded(image, "the image")
+    try:
+        array = np.asarray(image)
+    except (ValueError, RuntimeError) as error:  # rows of different lengths, a tensor without values
+        raise TypeError(
+            f"the image is {type(image).__name__}, and no array: {error}. Give a path, or an array of numbers"
+        ) from error
     if array.dtype.kind not in "biuf":
         raise TypeError(f"the image is {type(image).__name__} of {array.dtype}: give a path, or an array of numbers")
     return array
 
 
 def _read_file(path):
-    if not path.is_file():
+    if os.path.isdir(path):
+        raise FileNotFoundError(f"{path} is a folder: give the path of a file")
+    if not os.path.isfile(path):
         raise FileNotFoundError(f"no image in {path}: there is no such file")
     try:
-        with Image.open(path) as image:
-            return _decoded(image)
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path} cannot be read as an image: {error}. Give a PNG or JPEG file") from error
+        image = Image.open(path)
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    with image:
+        return _decoded(image, path)
 
 
-def _decoded(image):
-    image = ImageOps.exif_transpose(image)
-    # Pillow's conversion would cut greys of 16 bits off at 255
-    return np.asarray(image if image.mode[0] in "IF" else image.convert("RGBA"))
+def _decoded(image, name):
+    """Return a Pillow image as an array, with an alpha channel only if something is transparent."""
+    try:
+        image = ImageOps.exif_transpose(image)
+        if image.mode[0] not in "IF":
+            opaque = "L" if image.mode in ("1", "L") else "RGB"
+            return np.asarray(image.convert("RGBA" if image.has_transparency_data else opaque))
+        array = np.asarray(image)  # Pillow's conversion would cut greys of 16 bits off at 255
+    except Exception as error:
+        raise _unreadable(name, error) from error
+    if array.dtype.kind != "f" and 0 <= array.min() <= array.max() < 2**16:
+        return array.astype(np.uint16)  # 16 bits may come as 32, or in another order of bytes
+    return array
 
 
-def _scaled(array):
-    """Return pixels as float (height, width, channels) from 0 to 1, or refuse them by name."""
+def _unreadable(name, error):
+    # The decoders of some formats raise whatever a damaged file leads them to, from EOFError to TypeError.
+    return ImageError(f"{name} cannot be read as an image: {error}. Give a PNG or JPEG file")
+
+
+def _checked(array):
+    """Return pixels (height, width, channels) and the value of white among them, or refuse them by name."""
     channels = array.shape[2:] or (1,)
     if array.ndim not in (2, 3) or channels[0] not in (1, 2, 3, 4):
         raise ImageError(
@@ -109,30 +176,43 @@ def _scaled(array):
         )
     if min(array.shape[:2]) < 4:
         raise ImageError(f"the image has the shape {array.shape}: give 4 pixels or more each way")
-    if not np.isfinite(array).all():
+    low, high = _range(array)
+    if not np.isfinite([low, high]).all():
         raise ImageError("the image holds NaN or infinity: give finite values")
-    scales = (1, 255, 65535) if array.dtype == np.uint16 else (1, 255)
-    low, high = array.min(), array.max()
-    if low < 0 or high > scales[-1]:
+    whites = (1, 255, 65535) if array.dtype.kind == "u" and array.dtype.itemsize == 2 else (1, 255)
+    outside = OVERSHOOT if array.dtype.kind == "f" else 0
+    white = next((white for white in whites if high <= (1 + outside) * white), None)
+    if white is None or low < -outside * white:
         raise ImageError(
-            f"the image holds values from {low} to {high}: give values from 0 to 1 or from 0 to {scales[-1]}"
+            f"the image holds values from {low:g} to {high:g}: give values from 0 to 1 or from 0 to {whites[-1]}"
         )
-    scale = next(scale for scale in scales if high <= scale)
-    return array.reshape(*array.shape[:2], *channels) / scale
+    return array.reshape(*array.shape[:2], *channels), white
 
 
-def _flattened(pixels, background):
-    """Put what is behind a transparent image behind it."""
-    if pixels.shape[2] in (1, 3):
-        return pixels
-    colours, alpha = pixels[..., :-1], pixels[..., -1:]
-    return colours * alpha + background * (1 - alpha)
+def _range(array):
+    return float(array.min()), float(array.max())
 
 
-def _ink_on_paper(pixels):
-    border = np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]])
+def _ink_on_paper(pixels, white, background):
+    """Return how much each pixel differs from the paper, float32 (height, width) from 0 to white."""
+
+    def colours(part):
+        """Return a part of the pixels as float32, with what is behind a transparent one."""
+        part = np.clip(part.astype(np.float32), 0, white)
+        if part.shape[-1] in (1, 3):
+            return part
+        alpha = part[..., -1:] / white
+        return part[..., :-1] * alpha + background * (1 - alpha)
+
+    border = colours(np.concatenate([pixels[0], pixels[-1], pixels[1:-1, 0], pixels[1:-1, -1]]))
     paper = np.median(border, axis=0)
     grain = np.median(np.abs(border - paper).max(axis=1))
-    ink = np.abs(pixels - paper).max(axis=2)
+    ink = np.zeros(pixels.shape[:2], np.float32)
+    rows = 1 + 2**18 // pixels.shape[1]  # at a time: all of a photograph as float32 would be 144 MB
+    for top in range(0, len(pixels), rows):
+        strongest = ink[top : top + rows]
+        for channel in np.moveaxis(np.abs(colours(pixels[top : top + rows]) - paper), -1, 0):
+            np.maximum(strongest, channel, out=strongest)
     # normal noise reaches 8 times its median once in 15 million pixels
-    return np.where(ink < 8 * grain, 0, ink)
+    ink[ink < 8 * grain] = 0
+    return ink
