@@ -13,6 +13,7 @@ import pytest
 from nbclient import NotebookClient
 from PIL import Image
 
+from tests.python import run_python
 from text_recognizer import plotting
 from workbook.pages import ROOT
 
@@ -205,6 +206,10 @@ def test_standardized_images_are_stretched_together():
         (np.zeros((28, 28)), {}, r"shape \(28, 28\).*image\[None\]"),
         (np.zeros((2, 8, 8, 4)), {}, r"shape \(2, 8, 8, 4\), not"),
         (np.zeros((0, 8, 8)), {}, "0 images"),
+        (np.zeros((2, 0, 8)), {}, r"shape \(2, 0, 8\), not"),
+        (np.zeros((2, 8, 0), np.uint8), {}, r"shape \(2, 8, 0\), not"),
+        (np.full((2, 8, 8), np.nan), {}, "NaN or infinity"),
+        (np.full((2, 8, 8, 3), -np.inf), {}, "NaN or infinity"),
         (np.zeros((257, 8, 8)), {}, r"257 images.*images\[:32\]"),
         (np.zeros((2, 8, 8), np.int64), {}, "int64, not uint8 or floats"),
         (np.zeros((2, 8, 8)), {"labels": [1]}, "1 labels for 2 images"),
@@ -383,6 +388,15 @@ def test_a_model_is_drawn_alike_twice_and_whatever_the_fonts_of_the_machine(monk
     # And the settings that are written for the drawing are what decides.
     monkeypatch.setattr(plotting, "_FONTS", plotting._FONTS.replace("Sans", "Serif"))
     assert plotting.plot_model(mlp(), show_shapes=True).png != expected
+
+
+def test_a_graph_is_drawn_where_the_locale_does_not_know_the_letters_of_a_path(tmp_path):
+    """Fontconfig takes its settings for UTF-8; Python writes text as the locale has it."""
+    (tmp_path / "é").mkdir()
+    code = "from text_recognizer.plotting import _draw; print(hash(_draw('digraph { a }')))"
+    folder = {name: str(tmp_path / "é") for name in ("TMPDIR", "TEMP")}
+    locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONHASHSEED": "0"}
+    assert run_python(code, **locale, **folder) == run_python(code, PYTHONHASHSEED="0")
 
 
 def test_the_environment_is_left_as_it_was():

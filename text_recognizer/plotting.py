@@ -1,4 +1,4 @@
-"""Figures of the workbook: histories, images, confusion matrices, model graphs.
+"""Figures: histories, images, confusion matrices, model graphs.
 
 All have one style, the sheet `text_recognizer.workbook`, whatever the caller's settings are, and
 the same pixels on every machine with the same versions. Each `plot_...` of a matplotlib figure
@@ -22,6 +22,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
+
+from text_recognizer.files import atomic_write
 
 WIDTH = 7.2  # inches, as in the style sheet
 DPI = 144
@@ -61,6 +63,13 @@ def plot_history(history, metrics=None):
     Raises:
         ValueError: nothing was recorded, a metric is not in the history, or a quantity was not
             recorded at every epoch.
+
+    Example:
+        >>> from text_recognizer.plotting import plot_history
+        >>> history = {"loss": [2.0, 1.0, 0.5], "val_loss": [2.1, 1.2, 0.9], "accuracy": [0.5, 0.7, 0.8]}
+        >>> figure = plot_history(history)
+        >>> [panel.get_title(loc="left") for panel in figure.axes]
+        ['loss', 'accuracy']
     """
     recorded = getattr(history, "history", history)
     epochs = len(next(iter(recorded.values()), ()))
@@ -125,7 +134,16 @@ def plot_images(images, labels=None, predictions=None, class_names=None, columns
         A `matplotlib.figure.Figure`.
 
     Raises:
-        ValueError: a shape or a dtype is none of these, lengths differ, or a label has no name.
+        ValueError: a shape or a dtype is none of these, an image holds NaN or infinity, lengths
+            differ, or a label has no name.
+
+    Example:
+        >>> import numpy as np
+        >>> from text_recognizer.plotting import plot_images
+        >>> images = np.random.default_rng(0).random((3, 28, 28))
+        >>> figure = plot_images(images, labels=[7, 1, 2], predictions=[7, 7, 2])
+        >>> [panel.get_title() for panel in figure.axes]
+        ['7', '7, not 1', '2']
     """
     pictures = _as_pictures(images)
     titles, wrong = _titles(len(pictures), labels, predictions, class_names)
@@ -155,7 +173,7 @@ def _as_pictures(images):
     images = np.asarray(images)
     if images.ndim == 4 and images.shape[-1] == 1:
         images = images[..., 0]
-    if images.ndim != 3 and not (images.ndim == 4 and images.shape[-1] == 3):
+    if images.ndim != 3 and not (images.ndim == 4 and images.shape[-1] == 3) or 0 in images.shape[1:]:
         advice = "; for a single image pass image[None]" if images.ndim == 2 else ""
         raise ValueError(f"images has shape {images.shape}, not (n, h, w), (n, h, w, 1) or (n, h, w, 3){advice}")
     if not 1 <= len(images) <= 256:
@@ -165,6 +183,8 @@ def _as_pictures(images):
     if images.dtype.kind != "f":
         raise ValueError(f"images is {images.dtype}, not uint8 or floats")
     low, high = float(images.min()), float(images.max())
+    if not math.isfinite(low) or not math.isfinite(high):
+        raise ValueError("images hold NaN or infinity, which have no colour")
     if 0 <= low and high <= 1:
         return images.astype(np.float64)
     return (images.astype(np.float64) - low) / ((high - low) or 1)
@@ -239,6 +259,12 @@ def plot_confusion_matrix(y_true, y_pred, class_names=None):
     Raises:
         ValueError: these are not integer labels (but one-hot vectors or probabilities), there are
             none, their numbers differ, or a label has no name.
+
+    Example:
+        >>> from text_recognizer.plotting import plot_confusion_matrix
+        >>> figure = plot_confusion_matrix([0, 0, 0, 1], [0, 0, 1, 1], class_names=["cat", "dog"])
+        >>> figure.axes[0].images[0].get_array().tolist()  # a cat was taken for a dog
+        [[2, 1], [0, 1]]
     """
     from sklearn.metrics import ConfusionMatrixDisplay, confusion_matrix
 
@@ -320,7 +346,8 @@ def plot_model(
     Args:
         model: a built `keras.Model`.
         to_file: a .png file to write the picture to as well; one that is there is replaced.
-        dpi: dots per inch; at 96 (Keras: 200), the text is about as large as that of a page.
+        dpi: dots per inch; at 96 (Keras: 200), the text is about as large as the other text of a
+            notebook.
         show_shapes, show_dtype, show_layer_names, rankdir, expand_nested, show_layer_activations,
             show_trainable, splines: as in `keras.utils.plot_model` of Keras 3.15.
 
@@ -331,6 +358,17 @@ def plot_model(
         ValueError: the model is not built, or `to_file` is not a .png.
         FileNotFoundError: the folder of `to_file` does not exist.
         ImportError: neither pygraphviz nor `dot` is installed, or pydot is not.
+        RuntimeError: Graphviz failed.
+
+    Example:
+        >>> import keras
+        >>> from text_recognizer.plotting import plot_model
+        >>> model = keras.Sequential([keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Dense(10)])
+        >>> graph = plot_model(model)  # in a notebook it is shown as a picture
+        >>> print(graph)
+        Sequential, 2 layers
+        1. Flatten: output (None, 784)
+        2. Dense: output (None, 10)
     """
     import keras
 
@@ -362,7 +400,8 @@ def plot_model(
     source = re.sub("<<table.*?</table>>", _restyle, dot.to_string())
     graph = ModelGraph(_draw(source), "\n".join(_describe(model, show_layer_names, expand_nested)))
     if to_file is not None:
-        _write(to_file, graph.png)
+        with atomic_write(to_file) as beside:
+            beside.write_bytes(graph.png)
     return graph
 
 
@@ -405,7 +444,8 @@ def _draw(source):
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "fonts.conf")
         fonts = Path(matplotlib.get_data_path(), "fonts", "ttf")
-        settings.write_text(_FONTS.format(fonts=escape(str(fonts)), cache=escape(folder)))
+        # The paths in it are the bytes that the file system has, whatever the locale is.
+        settings.write_bytes(os.fsencode(_FONTS.format(fonts=escape(str(fonts)), cache=escape(folder))))
         env = {k: v for k, v in os.environ.items() if not k.startswith(("FONTCONFIG_", "FC_"))}
         env["FONTCONFIG_FILE"] = str(settings)
         drawing = subprocess.run(command, input=source.encode(), capture_output=True, env=env)
@@ -455,13 +495,3 @@ def _describe(model, show_names, expand_nested):
 def _title(layer, show_name):
     kind = type(layer).__name__
     return f"{layer.name} ({kind})" if show_name else kind
-
-
-def _write(path, data):
-    """Write beside and rename, so that `path` is never half a file."""
-    beside = path.with_name(path.name + ".part")
-    try:
-        beside.write_bytes(data)
-        os.replace(beside, path)
-    finally:
-        beside.unlink(missing_ok=True)
