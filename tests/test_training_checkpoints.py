@@ -12,6 +12,7 @@ import keras
 import numpy as np
 import pytest
 
+from text_recognizer.pipelines.arrays import DatasetSequence
 from text_recognizer.training import weights
 from text_recognizer.training.checkpoints import Checkpoints
 from text_recognizer.training.weights import WeightsError
@@ -111,18 +112,21 @@ def test_each_epoch_of_dropout_is_another(tmp_path):
 
 
 def test_layers_outside_of_the_network_go_on_too(tmp_path):
-    """An augmentation in the pipeline, which another start of Python would draw anew."""
-    tf = pytest.importorskip("tensorflow")
+    """An augmentation in the pipeline, whose seed is drawn anew at each start."""
 
-    def run(folder, epochs):
-        noise = keras.layers.GaussianNoise(0.1, seed=1)
-        batches = tf.data.Dataset.from_tensor_slices((X, Y)).batch(4).map(lambda x, y: (noise(x, training=True), y))
-        go_on(folder, epochs, layers=[noise], fitting={"x": batches, "y": None, "batch_size": None})
+    def run(folder, epochs, seed):
+        network, noise = small_network(), keras.layers.GaussianNoise(0.1, seed=seed)
+        checkpoints = Checkpoints(folder, layers=[noise])
+        done = checkpoints.restore(network)
+        batches = DatasetSequence(
+            X, Y, 4, augment_fn=lambda x, y: (noise(x, training=True), y), shuffle=True, seed=0, first_epoch=done
+        )
+        network.fit(batches, initial_epoch=done, epochs=epochs, callbacks=[checkpoints], shuffle=False, verbose=0)
 
-    run(tmp_path / "whole", 3)
-    for epochs in (1, 3):
-        run(tmp_path / "parts", epochs)
-    assert_same_run(tmp_path / "parts", tmp_path / "whole", "net_03.weights.h5")
+    run(tmp_path / "whole", 3, seed=1)
+    for epochs, seed in ((1, 1), (3, 2)):
+        run(tmp_path / "parts", epochs, seed)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole", "epoch_0003.weights.h5")
 
 
 @pytest.mark.parametrize("optimizer", ["adam", lambda: keras.optimizers.LossScaleOptimizer(keras.optimizers.SGD(0.1))])
@@ -134,6 +138,17 @@ def test_a_run_in_parts_ends_where_one_in_one_piece_ends(optimizer, tmp_path):
             go_on(folder, epochs, network)
     assert_same_run(parts, whole, "net_04.weights.h5")
     assert [row["epoch"] for row in rows(parts)] == ["1", "2", "3", "4"]
+
+
+def test_a_run_under_a_strategy_goes_on(tmp_path):
+    """Whose optimizer can be built in the scope of its strategy alone."""
+    tf = pytest.importorskip("tensorflow")
+    for folder, ends in ((tmp_path / "whole", [2]), (tmp_path / "parts", [1, 2])):
+        for epochs in ends:
+            with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+                network = small_network(run_eagerly=False)
+            go_on(folder, epochs, network)
+    assert_same_run(tmp_path / "parts", tmp_path / "whole", "net_02.weights.h5")
 
 
 def test_a_rate_that_a_callback_lowers_is_lowered_when_the_run_goes_on(tmp_path):

@@ -30,15 +30,18 @@ class Checkpoints(keras.callbacks.Callback):
     row too many or too few. A checkpoint's weights are still Keras': `network.load_weights(path)`
     reads them.
 
-    A run that goes on ends with the weights of one that was never stopped, to the bit, if the
-    computer repeats itself: if the same step from the same state gives the same weights. On a CPU,
-    TensorFlow does. On a GPU it does after `tf.config.experimental.enable_op_determinism()`
+    A run that goes on ends with the weights of one that was never stopped, to the bit, where the
+    computer repeats itself: where the same step from the same state gives the same weights. On a CPU
+    it does for the networks of this library, as the tests compare. On a GPU it does after
+    `tf.config.experimental.enable_op_determinism()`
     (https://www.tensorflow.org/api_docs/python/tf/config/experimental/enable_op_determinism), which
-    makes some operations slower. Otherwise the two runs differ as any two runs there differ: by
-    rounding, which grows with each step. Besides, an epoch's data must depend on nothing but its
-    number, as those of `DatasetSequence(..., seed=0, first_epoch=epochs_done)` do, and its random
-    numbers must come from layers: this callback knows nothing of NumPy's or TensorFlow's own random
-    state, or of what other callbacks count. `EarlyStopping` and `ReduceLROnPlateau` count anew.
+    makes some operations slower. Otherwise the two runs differ as any two runs do there: by rounding,
+    which grows with each step.
+
+    Besides, what an epoch is fed must depend on its number and on seeds alone, as it does with
+    `DatasetSequence(..., seed=0, first_epoch=epochs_done)`. This callback knows nothing of the random
+    numbers of NumPy and TensorFlow, and nothing of what other callbacks count: `EarlyStopping` and
+    `ReduceLROnPlateau` begin their count anew.
 
     Why not Keras' own? `BackupAndRestore` keeps the weights and the number of the epoch in two files
     and overwrites both in place: after `kill -9` between the two, an epoch is trained twice, and
@@ -57,8 +60,8 @@ class Checkpoints(keras.callbacks.Callback):
         settings: what the run is made with, a dict that JSON can hold. In the folder of a run with
             other settings, `restore` refuses to go on.
         name, class_names: as for `weights.save`.
-        layers: layers outside of the network whose random numbers the training takes too, such as
-            the augmentation in a pipeline.
+        layers: layers outside of the network from whose random numbers the training draws, such as an
+            augmentation. Call `restore` before the pipeline is made that they are in.
         writes: False for those processes of a run that only restore.
 
     Attributes:

@@ -57,6 +57,9 @@ def fit(network, training, *, validation_data=None, steps_per_epoch, epochs, ini
         (['loss', 'top1', 'top5'], [0, 1])
     """
     steps = _Steps(network)
+    if not network.optimizer.built:  # a graph for several replicas cannot make its variables
+        with network.distribute_strategy.scope():
+            network.optimizer.build(network.trainable_variables)
     training = steps.distribute(training, "training")
     train_step = steps.compiled(steps.train, training.element_spec)
     if validation_data is not None:

@@ -14,6 +14,7 @@ a full disk and on some damaged files. Keras writes to memory, and what is in me
 as any bytes do; what is read is given to HDF5 once the checksum is right.
 """
 
+import contextlib
 import hashlib
 import io
 import json
@@ -195,7 +196,9 @@ def _describe(network, name, class_names):
 
 def _describe_optimizer(optimizer, network):
     if not optimizer.built:  # Keras does not load the state of one that is not
-        optimizer.build(network.trainable_variables)
+        strategy = getattr(network, "distribute_strategy", None)  # TensorFlow's
+        with strategy.scope() if strategy else contextlib.nullcontext():
+            optimizer.build(network.trainable_variables)
     inner = getattr(optimizer, "inner_optimizer", optimizer)  # of a LossScaleOptimizer
     return {"class": type(inner).__name__, "shapes": [list(variable.shape) for variable in optimizer.variables]}
 
