@@ -14,7 +14,6 @@ from filelock import FileLock
 
 from tests import tiny_run
 from text_recognizer.recipes import resnet
-from text_recognizer.training.callbacks import Checkpoints
 from text_recognizer.recipes.resnet_configuration import TINY_IMAGENET
 from workbook.pages import ROOT
 
@@ -40,87 +39,9 @@ def uninterrupted(home, tmp_path_factory):
     return folder
 
 
-# Checkpoints, with a network of one layer
-
-
-def small_network():
-    keras.utils.set_random_seed(0)
-    network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
-    network.compile(keras.optimizers.SGD(0.01, momentum=0.9), "mse", jit_compile=False)
-    network.optimizer.build(network.trainable_variables)
-    return network
-
-
-def go_on(folder, epochs, keep=5, settings=None):
-    """Train to so many epochs, or go on to them; return the network."""
-    network, checkpoints = small_network(), Checkpoints(folder, "net_{epoch:02d}.weights.h5", keep, settings or {})
-    done = checkpoints.restore(network)
-    x = np.arange(8.0).reshape(4, 2) / 8
-    network.fit(x, x[:, :1], initial_epoch=done, epochs=epochs, callbacks=[checkpoints], shuffle=False, verbose=0)
-    return network
-
-
 def rows(folder):
     with open(folder / "history.csv", encoding="utf-8", newline="") as file:
         return list(csv.DictReader(file))
-
-
-def names(folder):
-    return sorted(path.name for path in folder.iterdir())
-
-
-def test_the_newest_checkpoints_stay(tmp_path):
-    go_on(tmp_path, epochs=7, keep=2)
-    assert names(tmp_path) == ["history.csv", "net_06.weights.h5", "net_07.weights.h5"]
-
-
-def test_a_run_that_goes_on_ends_where_one_that_never_stopped_ends(tmp_path):
-    whole, parts = tmp_path / "whole", tmp_path / "parts"
-    expected = go_on(whole, epochs=4)
-    for epochs in (1, 3, 3, 4):
-        found = go_on(parts, epochs)
-    for one, other in zip(expected.get_weights(), found.get_weights()):
-        np.testing.assert_array_equal(one, other)
-    assert (whole / "history.csv").read_bytes() == (parts / "history.csv").read_bytes()
-    assert [row["epoch"] for row in rows(parts)] == ["1", "2", "3", "4"]
-
-
-def test_the_csv_is_written_anew_from_the_checkpoint(tmp_path):
-    go_on(tmp_path, epochs=2)
-    expected = (tmp_path / "history.csv").read_bytes()
-    (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n")
-    go_on(tmp_path, epochs=2)
-    assert (tmp_path / "history.csv").read_bytes() == expected
-
-
-def test_keras_reads_the_weights(tmp_path):
-    expected, network = go_on(tmp_path, epochs=1), small_network()
-    network.load_weights(tmp_path / "net_01.weights.h5")
-    np.testing.assert_array_equal(network.get_weights()[0], expected.get_weights()[0])
-
-
-def test_another_run_is_refused(tmp_path):
-    go_on(tmp_path, epochs=1, settings={"batch_size": 32})
-    with pytest.raises(ValueError, match="has batch_size 32, not 64. Give another folder"):
-        go_on(tmp_path, epochs=2, settings={"batch_size": 64})
-
-
-def test_a_damaged_checkpoint_is_named(tmp_path):
-    go_on(tmp_path, epochs=2)
-    path = tmp_path / "net_02.weights.h5"
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(ValueError, match="net_02.weights.h5 is damaged .*Delete it"):
-        go_on(tmp_path, epochs=3)
-    path.unlink()
-    go_on(tmp_path, epochs=3)
-    assert [row["epoch"] for row in rows(tmp_path)] == ["1", "2", "3"]
-
-
-def test_a_loss_that_is_no_number_ends_the_run_without_a_checkpoint(tmp_path):
-    network, checkpoints = small_network(), Checkpoints(tmp_path / "run", "net_{epoch}.weights.h5", 5, {})
-    with pytest.raises(FloatingPointError, match="the loss of epoch 1 is nan: try a smaller learning rate"):
-        network.fit(np.full((4, 2), np.nan), np.zeros(4), callbacks=[checkpoints], verbose=0)
-    assert not (tmp_path / "run").exists()
 
 
 # kill -9
