@@ -5,7 +5,7 @@ import os
 import numpy as np
 from PIL import Image, ImageOps
 
-FAINT = 1 / 16  # of the range from black to white; what stands out less is taken for an empty page
+FAINT = 1 / 16  # of the range from black to white; what stands out less is taken for nothing
 OVERSHOOT = 1 / 4  # of the range; what cubic interpolation adds at sharp edges is less
 CLEAR = 24  # of 255; fainter is the soft edge of a stroke
 
