@@ -39,13 +39,14 @@ def main():
 
 
 def compare(folder, full, rounds):
-    from text_recognizer.pipelines import tfrecord_shards
+    from text_recognizer.datasets.tiny_imagenet import read_image
+    from text_recognizer.pipelines.tfrecord_shards import write_shards
 
     train = write_images(folder / "images", full)
     files = sorted(train.glob("*/images/*.JPEG"))
     labels = [sorted(path.name for path in train.iterdir()).index(file.parts[-3]) for file in files]
     started = time.perf_counter()
-    shards = tfrecord_shards.write_shards(folder / "shards", files, labels, processes=2, progress=False)
+    shards = write_shards(folder / "shards", files, labels, read=read_image, progress=False)
     seconds = time.perf_counter() - started
     kind = "real" if full else "drawn"
     print(f"{len(files):,} {kind} images, {os.cpu_count()} cores; {seconds:.1f} s to write the shards")
@@ -89,8 +90,7 @@ def write_images(folder, full):
 
     folder.mkdir()
     if full:
-        os.environ["WORKBOOK_DATA"] = "full"
-        for file in tiny_imagenet.load(CLASSES).train(PER_CLASS).files:
+        for file in tiny_imagenet.TinyImagenet(CLASSES, source="full").train(PER_CLASS).files:
             copy = folder / "train" / file.relative_to(file.parents[2])
             copy.parent.mkdir(parents=True, exist_ok=True)
             copy.write_bytes(file.read_bytes())

@@ -15,7 +15,6 @@ import contextlib
 import inspect
 import itertools
 import math
-import operator
 import pickle
 import random
 import re
@@ -24,6 +23,8 @@ from collections import Counter
 
 import keras
 import numpy as np
+
+from text_recognizer.pipelines.arguments import whole_number
 
 
 class DatasetSequence(keras.utils.PyDataset):
@@ -98,12 +99,12 @@ class DatasetSequence(keras.utils.PyDataset):
                 "np.random in every epoch. Leave it out: workers=2 alone starts threads, which do not"
             )
         self.arrays = _checked(x, y, sample_weight)
-        self.batch_size = _whole_number("batch_size", batch_size, least=1)
+        self.batch_size = whole_number("batch_size", batch_size, least=1)
         self.augment_fn = augment_fn
         self.format_fn = format_fn
         self.shuffle = shuffle
-        self.seed = np.random.SeedSequence().entropy if seed is None else _whole_number("seed", seed, least=0)
-        self.epoch = _whole_number("first_epoch", first_epoch, least=0)
+        self.seed = np.random.SeedSequence().entropy if seed is None else whole_number("seed", seed, least=0)
+        self.epoch = whole_number("first_epoch", first_epoch, least=0)
         self._dealt = self.deal(self.epoch)
         self._within_epoch = False
 
@@ -398,9 +399,3 @@ def _checked(x, y, sample_weight):
             "examples"
         )
     return x, y, sample_weight
-
-
-def _whole_number(name, value, least):
-    if isinstance(value, bool) or not hasattr(value, "__index__") or operator.index(value) < least:
-        raise ValueError(f"{name} is {value!r}; give a whole number, {least} or more")
-    return operator.index(value)

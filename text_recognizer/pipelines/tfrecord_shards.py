@@ -1,31 +1,30 @@
 """Images as TFRecord shards: a few large files that read fast, instead of many small ones.
 
-A shard is a file of records, each a `tf.train.Example` with the pixels, the label and the file name
-of one image (https://www.tensorflow.org/tutorials/load_data/tfrecord). The pixels are stored as
-they are, uint8, and not as a JPEG: that takes six times the room and is read twice as fast, since
-nothing is left to decode. What changes from epoch to epoch, the order and the flips, is not stored:
-it happens on reading.
+A shard is a file of records, each a `tf.train.Example` with the pixels, the label and the name of one image
+(https://www.tensorflow.org/tutorials/load_data/tfrecord). The pixels are stored as they are, uint8, and not as a JPEG:
+that takes six times the room and is read twice as fast, since nothing is left to decode. What changes from epoch to
+epoch, the order and the flips, is not stored: it happens on reading.
 
-The folder of the shards has a table of contents, shards.json: what the shards were made from, how
-many images each holds, and its checksum. The folder is there whole or not at all.
+The folder of the shards has a table of contents, shards.json: what the shards were made from, the shape of the images,
+how many each shard holds, and its checksum. The folder is there whole or not at all.
 """
 
+import contextlib
 import hashlib
 import json
 import math
-import multiprocessing
 import os
 import re
-import threading
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from pathlib import Path
+from glob import escape
+from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
-from text_recognizer.datasets.folders import make_folder
-from text_recognizer.datasets.tiny_imagenet import IMAGE_SHAPE, read_image
+from text_recognizer.files import make_folder
+from text_recognizer.pipelines.arguments import whole_number
 
 CONTENTS = "shards.json"
 FILE_FORMAT = "shard_{shard:02d}.tfrecord"
@@ -37,9 +36,9 @@ class Shards:
 
     Attributes:
         folder: a `pathlib.Path`.
-        contents: what shards.json holds: `count`, `seed` and `file_format` as given to
-            `write_shards`; `source`, a checksum of the names, sizes and labels of the image files;
-            `shards`, a dict from file name to `images` and `sha256`.
+        contents: what shards.json holds: `count`, `seed` and `file_format` as given to `write_shards`; `source`, a
+            checksum of the images and their labels; `image_shape`, (height, width, channels); `shards`, a dict from
+            file name to `images` and `sha256`.
     """
 
     folder: Path
@@ -50,13 +49,18 @@ class Shards:
         return sum(shard["images"] for shard in self.contents["shards"].values())
 
     @property
+    def image_shape(self):
+        """The shape of an image, (height, width, channels)."""
+        return tuple(self.contents["image_shape"])
+
+    @property
     def files(self):
         """The paths of the shards, in their order."""
         return [self.folder / name for name in self.contents["shards"]]
 
     def steps(self, batch_size):
         """Return how many batches one pass takes, the last one smaller where they do not come out even."""
-        return math.ceil(len(self) / batch_size)
+        return math.ceil(len(self) / whole_number("batch_size", batch_size, least=1))
 
     def buffer_bytes(self, shuffle):
         """Return how much memory a shuffle buffer of `shuffle` images takes: it holds records, not yet floats."""
@@ -66,28 +70,35 @@ class Shards:
     def training_batches(self, batch_size, shuffle, *, seed=0, first_epoch=0, flip=True, standardize=True):
         """Read the shards again and again, in another order and with other flips in each epoch.
 
-        The order of the shards is drawn, images are taken from four of them in turn, and go through
-        a shuffle buffer. Each epoch is shuffled by itself and then follows the one before: a batch
-        never mixes two, and each epoch gives every image once. What an epoch gives depends on `seed`
-        and its number alone, not on how many were read before. So training that was interrupted
-        goes on with `first_epoch` as if nothing had happened.
+        The order of the shards is drawn, images are taken from four of them in turn, and go through a shuffle buffer.
+        Each epoch is shuffled by itself and then follows the one before: a batch never mixes two, and each epoch gives
+        every image once. What an epoch gives depends on `seed` and its number alone, not on how many were read before.
+        So training that was interrupted goes on with `first_epoch` as if nothing had happened.
+
+        A record that was damaged since the shards were opened ends the reading with a `tf.errors.DataLossError`.
+        TensorFlow does not say in which file that is; `check` does.
 
         Args:
             batch_size: images in a batch; the last batch of an epoch may have fewer.
             shuffle: images in the shuffle buffer. 1 leaves only the order of the shards to chance.
-            seed: of the order and the flips, an integer.
+            seed: of the order and the flips, an integer, 0 or more.
             first_epoch: the number of the epoch to begin with.
             flip: mirror images left to right, each with a chance of one half. In a model, that is
                 `keras.layers.RandomFlip("horizontal")`.
-            standardize: give each image mean 0 and standard deviation 1, by
-                `tf.image.per_image_standardization`. In a model, that is
-                `keras.layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False)`.
+            standardize: give each image mean 0 and standard deviation 1, by `tf.image.per_image_standardization`. In a
+                model, that is `keras.layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False)`.
 
         Returns:
-            A `tf.data.Dataset` without an end, of `images, labels`: float32 (batch, 64, 64, 3), or
-            uint8 if not standardized, and int64 (batch,). Give `fit` `steps_per_epoch=steps(batch_size)`.
+            A `tf.data.Dataset` without an end, of `images, labels`: float32 (batch, height, width, channels), or uint8
+            if not standardized, and int64 (batch,). Give `fit` `steps_per_epoch=steps(batch_size)`.
+
+        Raises:
+            ValueError: a number is not what it must be.
         """
         import tensorflow as tf
+
+        batch_size, shuffle = whole_number("batch_size", batch_size, 1), whole_number("shuffle", shuffle, 1)
+        seed, first_epoch = whole_number("seed", seed, 0), whole_number("first_epoch", first_epoch, 0)
 
         def epoch_batches(epoch):
             # Of this function's graph alone: else the global seed would count too, and where that is 0, `shuffle`
@@ -102,7 +113,7 @@ class Shards:
             return batches.enumerate().map(lambda step, records: (records, seeds + step))
 
         def parse(records, seeds):
-            images, labels = _parse(records)
+            images, labels = self._parse(records)
             if flip:
                 images = tf.image.stateless_random_flip_left_right(images, seeds)
             return tf.image.per_image_standardization(images) if standardize else images, labels
@@ -119,91 +130,171 @@ class Shards:
         import tensorflow as tf
 
         def parse(records):
-            images, labels = _parse(records)
+            images, labels = self._parse(records)
             return tf.image.per_image_standardization(images) if standardize else images, labels
 
         records = tf.data.Dataset.from_tensor_slices(list(map(str, self.files))).flat_map(_read_records)
-        return records.batch(batch_size).map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        batches = records.batch(batch_size).apply(tf.data.experimental.assert_cardinality(self.steps(batch_size)))
+        return batches.map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
-    def verify(self, files, labels):
-        """Compare every image and every label with the files that the shards were made from.
+    def check(self):
+        """Compare every byte with the checksums, about a second a gigabyte.
 
-        Args:
-            files, labels: as for `write_shards`.
+        TensorFlow notices a damaged record too, but in the middle of an epoch, and it does not say in which file.
 
         Raises:
-            ValueError: an image or a label differs, is missing, is there twice or too much, or a
-                record cannot be read; the message names the shard and the image.
+            ValueError: the folder lacks a shard, has one too many, or holds a truncated, damaged or foreign one; the
+                message names the file.
         """
-        expected = {Path(file).name: (file, label) for file, label in zip(files, labels, strict=True)}
+        expected = self.contents["shards"]
+        found = {file.name for file in self.folder.glob(glob(self.contents["file_format"]))}
+        if differing := sorted(found ^ expected.keys()):
+            raise ValueError(
+                f"{self.folder} and its {CONTENTS} differ in the files {', '.join(differing)}. Delete it, and write it "
+                "anew"
+            )
+        with ThreadPoolExecutor() as threads:
+            for file, sha256 in zip(self.files, threads.map(_sha256, self.files)):
+                if sha256 != expected[file.name]["sha256"]:
+                    raise ValueError(f"{self._what_is_wrong(file)}. Delete {self.folder}, and write it anew")
+
+    def verify(self, images, labels, *, read=None, names=None):
+        """Compare every image and every label with what the shards were made from.
+
+        Args:
+            images, labels, read, names: as for `write_shards`.
+
+        Raises:
+            ValueError: an image or a label differs, is missing, is there twice or too much, or a record cannot be
+                read; the message names the shard and the image.
+        """
+        source = _Source(images, labels, read, names)
+        expected = {name: number for number, name in enumerate(source.names)}
         for shard in self.files:
-            for name, pixels, label in _examples(shard):
+            for name, pixels, label in self._examples(shard):
                 if name not in expected:
-                    raise ValueError(f"{shard} holds {name}, which is none of the files, or is there twice")
-                file, expected_label = expected.pop(name)
-                if label != expected_label:
-                    raise ValueError(f"{shard} holds {name} with label {label}, not {expected_label}")
-                if not np.array_equal(pixels, read_image(file)):
-                    raise ValueError(f"{shard} holds {name} with other pixels than {file}")
+                    raise ValueError(f"{shard} holds {name}, which is none of the images, or is there twice")
+                number = expected.pop(name)
+                if label != source.labels[number]:
+                    raise ValueError(f"{shard} holds {name} with label {label}, not {source.labels[number]}")
+                if not np.array_equal(pixels, source.pixels(number)):
+                    raise ValueError(f"{shard} holds {name} with other pixels than the image has")
         if expected:
             raise ValueError(f"{self.folder} lacks {len(expected)} images, the first is {next(iter(expected))}")
 
+    def _parse(self, records):
+        """Return the images, uint8 (batch, *image_shape), and labels, int64 (batch,), of a batch of records."""
+        import tensorflow as tf
 
-def write_shards(folder, files, labels, *, count=30, seed=0, file_format=FILE_FORMAT, processes=None, progress=True):
+        features = {"image": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
+        examples = tf.io.parse_example(records, features)
+        return tf.reshape(tf.io.decode_raw(examples["image"], tf.uint8), (-1, *self.image_shape)), examples["label"]
+
+    def _examples(self, shard):
+        """Yield the name, the pixels and the label of each record of a shard."""
+        import tensorflow as tf
+
+        number = 0
+        try:
+            for number, record in enumerate(tf.data.TFRecordDataset(str(shard)), start=1):
+                feature = tf.train.Example.FromString(record.numpy()).features.feature
+                (image,), (label,) = feature["image"].bytes_list.value, feature["label"].int64_list.value
+                (name,) = feature["name"].bytes_list.value
+                yield name.decode(), np.frombuffer(image, np.uint8).reshape(self.image_shape), label
+        except tf.errors.DataLossError as error:
+            raise ValueError(f"{shard} cannot be read after record {number}: {_without_operation(error)}") from error
+        except Exception as error:  # no Example, or another one than `_write_shard` writes
+            raise ValueError(f"{shard} holds a foreign record, number {number}, counted from 1: {error}") from error
+
+    def _what_is_wrong(self, shard):
+        try:
+            for _ in self._examples(shard):
+                pass
+        except ValueError as error:
+            return str(error)
+        return f"{shard} can be read, but it is not the one that {CONTENTS} was written with"
+
+
+def write_shards(
+    folder,
+    images,
+    labels,
+    *,
+    read=None,
+    names=None,
+    count=30,
+    seed=0,
+    file_format=FILE_FORMAT,
+    threads=None,
+    progress=True,
+):
     """Write images into shards, or open the folder if it holds just these already.
 
-    The images are shuffled before they are dealt out, so that each shard is a fair sample. Several
-    processes write, each a shard at a time. They are new Pythons (spawned): a fork of a process in
-    which TensorFlow has started its threads may hang. In a script, call this below
-    `if __name__ == "__main__":`, since a new Python imports the script; a notebook needs nothing.
+    The images are shuffled before they are dealt out, so that each shard is a fair sample. Several threads write, each
+    a shard at a time: while a JPEG is decoded, others can work.
 
     Args:
         folder: of the shards; made whole, or not at all.
-        files: paths of images, no two with the same file name.
+        images: an array, uint8 (n, height, width, channels). Or, with `read`, a list of what that takes, e.g. of paths.
         labels: an integer for each.
-        count: how many shards. TensorFlow's advice is ten or more for each machine that reads, of
-            10 MB or more each.
-        seed: of the shuffling.
+        read: a function that makes an image of an item of `images`, uint8 (height, width, channels).
+        names: a string for each image, no two the same, by which messages and `Shards.verify` call it. Default: the
+            name of the file where an item is a path, and else the number of the image.
+        count: how many shards. TensorFlow's advice is ten or more for each machine that reads, of 10 MB or more each
+            (https://www.tensorflow.org/tutorials/load_data/tfrecord).
+        seed: of the shuffling, an integer, 0 or more.
         file_format: of the names, with `{shard}` for the number.
-        processes: how many write at once. 1 writes in this process. Default: a core each, as far as
-            each has 5,000 images to write; fewer are written before a new Python has started.
+        threads: how many write at once. Default: one for each core.
         progress: show a bar.
 
     Returns:
         `Shards`.
 
     Raises:
-        ValueError: an argument does not fit, an image cannot be read (nothing is written then), or
-            the folder holds other shards, from other files, labels, or arguments, or damaged ones.
-        RuntimeError: a process ended without a word.
-    """
-    # The script of a caller, imported by a new process, would come here again, and wait for its parent for ever.
-    if getattr(multiprocessing.current_process(), "_inheriting", False):
-        raise RuntimeError("write_shards was called while a new process imports the script")
-    folder = Path(folder)
-    files, labels = [Path(file) for file in files], np.asarray(labels)
-    if labels.shape != (len(files),) or labels.dtype.kind not in "iu":
-        raise ValueError(f"labels is {labels.dtype} {labels.shape}; give an integer for each of the {len(files)} files")
-    if len({file.name for file in files}) < len(files):
-        raise ValueError("two files have the same name, by which an image is known in the shards")
-    if not 1 <= count <= len(files):
-        raise ValueError(f"count is {count}; {len(files)} images fill 1 to {len(files)} shards")
-    names = [file_format.format(shard=shard) for shard in range(count)]
-    if len(set(names)) < count:
-        raise ValueError(f"file_format is {file_format!r}, which has no place for the number: write {FILE_FORMAT!r}")
+        ValueError: an argument does not fit, an image cannot be read or has another shape than the first (nothing is
+            written then), or the folder holds other shards, from other images, labels, or arguments, or damaged ones.
+            Images are compared by the bytes of their files, and by what `read` makes of one of them.
+        OSError: a file cannot be read or written, e.g. because the disk is full. Nothing is left behind then.
 
-    order = np.random.default_rng(seed).permutation(len(files))
-    parts = {
-        name: ([files[i] for i in part], labels[part].tolist())
-        for name, part in zip(names, np.array_split(order, count))
+    Example:
+        >>> import tempfile
+        >>> images = np.random.default_rng(0).integers(0, 256, (10, 8, 6, 1), dtype="uint8")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     shards = write_shards(Path(folder, "shards"), images, range(10), count=2, progress=False)
+        ...     len(shards), shards.image_shape, [file.name for file in shards.files]
+        ...     images, labels = next(iter(shards.training_batches(4, shuffle=10)))
+        ...     images.shape, images.dtype, labels.dtype
+        (10, (8, 6, 1), ['shard_00.tfrecord', 'shard_01.tfrecord'])
+        (TensorShape([4, 8, 6, 1]), tf.float32, tf.int64)
+    """
+    folder, source = Path(folder), _Source(images, labels, read, names)
+    count, seed = whole_number("count", count, least=1), whole_number("seed", seed, least=0)
+    if count > len(source):
+        raise ValueError(f"count is {count}, and there are {len(source)} images: a shard needs at least one")
+    threads = None if threads is None else whole_number("threads", threads, least=1)
+    files = _file_names(file_format, count)
+    order = np.random.default_rng(seed).permutation(len(source))
+    parts = dict(zip(files, np.array_split(order, count)))
+    made_from = {
+        "count": count,
+        "seed": seed,
+        "file_format": file_format,
+        "source": source.sha256(),
+        "image_shape": list(source.shape),
     }
-    made_from = {"count": count, "seed": seed, "file_format": file_format, "source": _source(files, labels)}
 
     def fill(beside):
-        jobs = [(beside / name, *part) for name, part in parts.items()]
-        worthwhile = min(os.cpu_count(), count, len(files) // 5_000)
-        sums = _write_all(jobs, processes or max(worthwhile, 1), progress)
-        shards = {name: {"images": len(part[0]), "sha256": sums[beside / name]} for name, part in parts.items()}
+        show = _progress_bar(count) if progress else lambda done: None
+        pool = ThreadPoolExecutor(threads)
+        written = {pool.submit(_write_shard, beside / file, source, rows): file for file, rows in parts.items()}
+        sums = {}
+        try:
+            for shard in as_completed(written):
+                sums[written[shard]] = shard.result()
+                show(len(sums))
+        finally:
+            pool.shutdown(cancel_futures=True)
+        shards = {file: {"images": len(rows), "sha256": sums[file]} for file, rows in parts.items()}
         (beside / CONTENTS).write_text(json.dumps({**made_from, "shards": shards}, indent=1), encoding="utf-8")
 
     shards = open_shards(make_folder(folder, fill))
@@ -217,36 +308,150 @@ def write_shards(folder, files, labels, *, count=30, seed=0, file_format=FILE_FO
 def open_shards(folder):
     """Open a folder that `write_shards` made, and check every byte of it, about a second a gigabyte.
 
-    TensorFlow notices a damaged record too, but in the middle of an epoch, and it does not say in which file.
+    A right to write is needed neither in the folder nor beside it.
 
     Returns:
         `Shards`.
 
     Raises:
-        ValueError: the folder has no table of contents, lacks a shard, has one too many, or holds a
-            truncated, damaged or foreign one; the message names the file.
+        ValueError: the folder has no table of contents, or one that makes no sense, or as for `Shards.check`.
     """
     folder = Path(folder)
     try:
-        shards = Shards(folder, json.loads((folder / CONTENTS).read_text(encoding="utf-8")))
-        expected, pattern = shards.contents["shards"], glob(shards.contents["file_format"])
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError(f"{folder} is no folder of shards: {CONTENTS} cannot be read ({error!r})") from error
-    found = {file.name for file in folder.glob(pattern)}
-    if differing := sorted(found ^ expected.keys()):
+        contents = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
+        _check_contents(contents)
+    except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
-            f"{folder} and its {CONTENTS} differ in the files {', '.join(differing)}. Delete it, and write it anew"
-        )
-    with ThreadPoolExecutor() as threads:
-        for file, sha256 in zip(shards.files, threads.map(_sha256, shards.files)):
-            if sha256 != expected[file.name]["sha256"]:
-                raise ValueError(f"{_what_is_wrong(file)}. Delete {folder}, and write it anew")
+            f"{folder} is no folder of shards: {CONTENTS} cannot be read ({error!r}). If it was to be one, delete it, "
+            "and write it anew"
+        ) from error
+    shards = Shards(folder, contents)
+    shards.check()
     return shards
 
 
 def glob(file_format):
-    """Return the pattern that finds what `file_format` names, e.g. "shard_*.tfrecord"."""
-    return re.sub(r"\{shard[^}]*\}", "*", file_format)
+    """Return the pattern that finds what `file_format` names.
+
+    Example:
+        >>> glob("shard_{shard:02d}.tfrecord")
+        'shard_*.tfrecord'
+    """
+    return "*".join(map(escape, re.split(r"\{shard[^}]*\}", file_format)))
+
+
+class _Source:
+    """Images, wherever they are from, each with a label and a name."""
+
+    def __init__(self, images, labels, read, names):
+        self.read = read
+        self.images = np.asarray(images) if read is None else list(images)
+        if read is None and (self.images.dtype != np.uint8 or self.images.ndim != 4):
+            raise ValueError(
+                f"images is {self.images.dtype} {self.images.shape}; give uint8 (n, height, width, channels), or a "
+                "list of files and a function `read` for them"
+            )
+        labels = np.asarray(labels)
+        if labels.shape != (len(self),) or labels.dtype.kind not in "iu":
+            raise ValueError(
+                f"labels is {labels.dtype} {labels.shape}; give an integer for each of the {len(self)} images"
+            )
+        self.labels = labels.tolist()
+        self.names = [_name(i, image) for i, image in enumerate(self.images)] if names is None else list(names)
+        if len(self.names) != len(self):
+            raise ValueError(f"there are {len(self.names)} names for {len(self)} images")
+        if len(set(self.names)) < len(self):
+            ((twice, _),) = Counter(self.names).most_common(1)
+            raise ValueError(f"two images have the same name, {twice}, by which one is known in the shards: give names")
+        self.shape = None
+        if len(self):
+            self.shape = self.pixels(0).shape
+
+    def __len__(self):
+        return len(self.images)
+
+    def pixels(self, number):
+        """Return an image, uint8 (height, width, channels)."""
+        if self.read is None:
+            return self.images[number]
+        pixels = np.asarray(self.read(self.images[number]))
+        if pixels.dtype != np.uint8 or pixels.ndim != 3:
+            raise ValueError(
+                f"{self.names[number]} is read as {pixels.dtype} {pixels.shape}; give uint8 (height, width, channels)"
+            )
+        if self.shape not in (None, pixels.shape):
+            raise ValueError(f"{self.names[number]} has shape {pixels.shape}, and {self.names[0]} has {self.shape}")
+        return pixels
+
+    def sha256(self):
+        """Return a checksum of names, labels and images, whatever their order and their folder.
+
+        Files are not decoded for it, but one, so that it changes with what `read` makes of them.
+        """
+        with ThreadPoolExecutor() as threads:
+            sums = threads.map(self._sha256, range(len(self)))
+            rows = sorted(map(list, zip(self.names, self.labels, sums)))
+        first = min(range(len(self)), key=self.names.__getitem__)
+        rows.append(hashlib.sha256(self.pixels(first).tobytes()).hexdigest())
+        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+    def _sha256(self, number):
+        image = self.images[number]
+        return _sha256(image) if _is_path(image) else hashlib.sha256(self.pixels(number).tobytes()).hexdigest()
+
+
+def _is_path(image):
+    return isinstance(image, (str, os.PathLike))
+
+
+def _name(number, image):
+    return Path(image).name if _is_path(image) else str(number)
+
+
+def _file_names(file_format, count):
+    """Return the names of the shards, or refuse a format that does not give as many, all in one folder."""
+    names = set()
+    with contextlib.suppress(LookupError, ValueError, TypeError, AttributeError):  # braces of something else
+        names = dict.fromkeys(file_format.format(shard=shard) for shard in range(count))
+    if len(names) < count or not all(map(_is_file_name, names)):
+        raise ValueError(
+            f"file_format is {file_format!r}; give the name of a file with {{shard}} in it, as in {FILE_FORMAT!r}"
+        )
+    return list(names)
+
+
+def _is_file_name(name):
+    return name not in ("", ".", "..", CONTENTS) and PureWindowsPath(name).name == name == Path(name).name
+
+
+def _check_contents(contents):
+    """Raise an error if what shards.json holds cannot be what `write_shards` wrote."""
+    shards, shape, count = contents["shards"], contents["image_shape"], contents["count"]
+    numbers = [count, *shape, *(shard["images"] for shard in shards.values())]
+    if len(shape) != 3 or not all(type(number) is int and number > 0 for number in numbers):
+        raise ValueError("a number is none that it can be")
+    if count != len(shards) or list(shards) != _file_names(contents["file_format"], count):
+        raise ValueError("the files are not those of its file_format")
+    _ = contents["seed"], contents["source"], [shard["sha256"] for shard in shards.values()]
+
+
+def _write_shard(path, source, rows):
+    """Write images into one shard; return its SHA-256."""
+    import tensorflow as tf
+
+    try:
+        with tf.io.TFRecordWriter(str(path)) as writer:
+            for i in map(int, rows):
+                feature = {
+                    "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[source.pixels(i).tobytes()])),
+                    "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[source.labels[i]])),
+                    "name": tf.train.Feature(bytes_list=tf.train.BytesList(value=[source.names[i].encode()])),
+                }
+                example = tf.train.Example(features=tf.train.Features(feature=feature))
+                writer.write(example.SerializeToString(deterministic=True))  # else the features come in any order
+    except tf.errors.OpError as error:
+        raise OSError(f"{path} cannot be written: {_without_operation(error)}") from error
+    return _sha256(path)
 
 
 def _read_records(file):
@@ -255,97 +460,9 @@ def _read_records(file):
     return tf.data.TFRecordDataset(file, buffer_size=1 << 20)
 
 
-def _parse(records):
-    """Return the images, uint8 (batch, 64, 64, 3), and labels, int64 (batch,), of a batch of records."""
-    import tensorflow as tf
-
-    features = {"image": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
-    examples = tf.io.parse_example(records, features)
-    return tf.reshape(tf.io.decode_raw(examples["image"], tf.uint8), (-1, *IMAGE_SHAPE)), examples["label"]
-
-
-def _examples(shard):
-    """Yield the name, the pixels and the label of each record of a shard."""
-    import tensorflow as tf
-    from google.protobuf.message import DecodeError
-
-    number = 0
-    try:
-        for number, record in enumerate(tf.data.TFRecordDataset(str(shard)), start=1):
-            feature = tf.train.Example.FromString(record.numpy()).features.feature
-            (image,), (label,) = feature["image"].bytes_list.value, feature["label"].int64_list.value
-            (name,) = feature["name"].bytes_list.value
-            yield name.decode(), np.frombuffer(image, np.uint8).reshape(IMAGE_SHAPE), label
-    except tf.errors.DataLossError as error:
-        reason = re.sub(r"^{{.*}} | \[Op:.*", "", error.message)  # without the name of TensorFlow's operation
-        raise ValueError(f"{shard} cannot be read after record {number}: {reason}") from error
-    except (DecodeError, ValueError) as error:
-        raise ValueError(f"{shard} holds a foreign record, number {number}, counted from 1: {error}") from error
-
-
-def _what_is_wrong(shard):
-    try:
-        for _ in _examples(shard):
-            pass
-    except ValueError as error:
-        return str(error)
-    return f"{shard} can be read, but it is not the one that {CONTENTS} was written with"
-
-
-def _write_all(jobs, processes, progress):
-    """Write a shard for each job, `(path, files, labels)`; return their checksums by path."""
-    sums = {}
-    show = _progress_bar(len(jobs)) if progress else lambda done: None
-    for path, sha256 in _finished(jobs, processes):
-        sums[path] = sha256
-        show(len(sums))
-    return sums
-
-
-def _finished(jobs, processes):
-    """Yield the path and the checksum of each shard as soon as it is written."""
-    if processes == 1:
-        yield from ((path, _write_shard(path, *images)) for path, *images in jobs)
-        return
-    spawn = multiprocessing.get_context("spawn")
-    pool = ProcessPoolExecutor(processes, mp_context=spawn, initializer=_end_with_parent)
-    futures = {pool.submit(_write_shard, *job): job[0] for job in jobs}
-    try:
-        for future in as_completed(futures):
-            yield futures[future], future.result()
-    except BrokenProcessPool as error:
-        raise RuntimeError(
-            "a process that wrote shards ended: in a script, call write_shards below `if __name__ == '__main__':`; "
-            "or the memory ran out: pass processes=1"
-        ) from error
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _write_shard(path, files, labels):
-    """Write images and labels into one shard; return its SHA-256."""
-    import tensorflow as tf
-
-    with tf.io.TFRecordWriter(str(path)) as writer:
-        for file, label in zip(files, labels):
-            feature = {
-                "image": tf.train.Feature(bytes_list=tf.train.BytesList(value=[read_image(file).tobytes()])),
-                "label": tf.train.Feature(int64_list=tf.train.Int64List(value=[label])),
-                "name": tf.train.Feature(bytes_list=tf.train.BytesList(value=[file.name.encode()])),
-            }
-            example = tf.train.Example(features=tf.train.Features(feature=feature))
-            writer.write(example.SerializeToString(deterministic=True))  # else the features come in any order
-    return _sha256(path)
-
-
-def _end_with_parent():
-    """End this process when its parent is killed; else it would wait for work for ever."""
-
-    def wait():
-        multiprocessing.parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=wait, daemon=True).start()
+def _without_operation(error):
+    """Return the message of a TensorFlow error, without the name of the operation."""
+    return re.sub(r"^{{.*}} | \[Op:.*", "", error.message)
 
 
 def _progress_bar(total):
@@ -357,9 +474,3 @@ def _progress_bar(total):
 def _sha256(path):
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _source(files, labels):
-    """Return a checksum of the names, sizes and labels of files, whatever their order and their folder."""
-    rows = sorted(f"{file.name} {file.stat().st_size} {label}" for file, label in zip(files, labels))
-    return hashlib.sha256("\n".join(rows).encode()).hexdigest()
