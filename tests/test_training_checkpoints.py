@@ -223,7 +223,53 @@ def test_results_that_are_no_python_numbers(tmp_path):
     assert [again.history[0][name] for name in ("float32", "tensor", "matrix")] == [0.5, 2.5, [[1, 0], [0, 1]]]
 
 
+def test_the_history_as_fit_returns_it(tmp_path):
+    """But of all epochs, those before included."""
+    fitting = {"validation_data": (X, Y), "validation_freq": 2}
+    for epochs in (1, 3):
+        network, checkpoints = go_on(tmp_path, epochs, fitting=fitting)
+    epochs, history = checkpoints.columns()
+    assert epochs == [0, 1, 2] and [len(history[name]) for name in ("loss", "val_loss")] == [3, 1]
+    assert list(history) == list(network.history.history)
+    assert [history["loss"][1:], history["val_loss"]] == [network.history.history[name] for name in history]
+
+
+def test_what_was_written_can_be_removed(tmp_path):
+    folder = tmp_path / "run"
+    _, checkpoints = go_on(folder, epochs=2)
+    (folder / "mine.txt").write_text("stays")
+    with checkpoints.locked():
+        pass
+    checkpoints.remove()
+    assert names(folder) == ["mine.txt"] and len(checkpoints.history) == 2
+    (folder / "mine.txt").unlink()
+    checkpoints.remove()
+    assert not folder.exists()
+    checkpoints.remove()
+
+
 # What is refused
+
+
+def test_another_process_stays_out(tmp_path):
+    """Another lock on the same file stands for another process."""
+    checkpoints = Checkpoints(tmp_path / "run")
+    with checkpoints.locked(), checkpoints.locked():
+        with pytest.raises(ValueError, match="another process trains in .*run: wait for it, or give another folder"):
+            with Checkpoints(tmp_path / "run").locked():
+                pass
+        with Checkpoints(tmp_path / "run", writes=False).locked():
+            pass
+    with pytest.raises(KeyboardInterrupt), checkpoints.locked():
+        raise KeyboardInterrupt
+    with Checkpoints(tmp_path / "run").locked():
+        pass
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "run").write_text("a file")
+    with pytest.raises(OSError, match="nothing could be written to .*run"), Checkpoints(tmp_path / "run").locked():
+        pass
 
 
 def test_another_run_is_refused(tmp_path):

@@ -282,16 +282,17 @@ def test_files_of_keras_alone_and_of_the_older_form_are_refused(path):
 )
 def test_a_network_that_cannot_say_what_it_is_made_of_is_refused_before_the_training(make, path):
     network = make()
-    with pytest.raises(WeightsError, match=f"{type(network).__name__} does not say .*Subclassed .*Write its get_config"):
+    message = f"{type(network).__name__} does not say .*Subclassed .*Write its get_config"
+    with pytest.raises(WeightsError, match=message):
         weights.check_saveable(network)
     with pytest.raises(WeightsError, match="Write its get_config"):
         weights.save(path, network, name="A")
     assert not path.parent.exists()
 
 
-@pytest.mark.parametrize("make", [mlp, residual, lambda: Described(3), lambda: keras.Sequential([keras.layers.Dense(2)])])
-def test_a_network_that_can_is_not(make):
-    weights.check_saveable(make())
+def test_a_network_that_can_is_not():
+    for network in (mlp(), residual(), Described(3), keras.Sequential([keras.layers.Dense(2)])):
+        weights.check_saveable(network)
 
 
 def test_what_json_does_not_know_is_described_as_keras_describes_it(path):

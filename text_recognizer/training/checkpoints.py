@@ -10,12 +10,14 @@ from pathlib import Path
 
 import keras
 import numpy as np
+from filelock import FileLock, Timeout
 
 from text_recognizer.files import atomic_write
 from text_recognizer.training import weights
 from text_recognizer.training.weights import WeightsError
 
 FILENAME = "epoch_{epoch:04d}.weights.h5"
+OURS = ("epoch", "learning_rate")  # the columns of the history that `fit` does not report
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -43,17 +45,18 @@ class Checkpoints(keras.callbacks.Callback):
     numbers of NumPy and TensorFlow, and nothing of what other callbacks count: `EarlyStopping` and
     `ReduceLROnPlateau` begin their count anew.
 
-    Why not Keras' own? `BackupAndRestore` keeps the weights and the number of the epoch in two files
-    and overwrites both in place: after `kill -9` between the two, an epoch is trained twice, and
-    within the first, nothing can be restored. With `double_checkpoint=True` it keeps a copy of both,
-    made in place too, which helps in the second case and not in the first. `OrbaxCheckpoint` writes
-    whole checkpoints in the background, and several machines can write one together, which is better
-    for large networks; it needs another package, and going on is left to the caller. All of them
-    leave the history to others (`CSVLogger` has an epoch twice that was trained twice), and the first
-    leaves out the random state.
+    Put it behind callbacks that change the network or the optimizer at the end of an epoch.
+
+    Keras has two callbacks for this. `BackupAndRestore` keeps the weights in one file and the number
+    of the epoch in another, and overwrites both in place. After `kill -9` between the two, an epoch is
+    trained twice; after one in the middle of the weights, nothing can be restored. With
+    `double_checkpoint=True` it copies both before, which helps in the middle and not between. It does
+    not keep the layers' random numbers. `OrbaxCheckpoint` keeps them and writes whole checkpoints, in
+    the background, with JAX on several machines together: better for large networks. It needs another
+    package, and leaves it to you to go on after the right epoch. Neither keeps the history.
 
     Args:
-        folder: of the run, made if need be. One process at a time trains in it.
+        folder: of the run, made if need be. One process at a time trains in it; see `locked`.
         filename: of a checkpoint, with `{epoch}` or the like of `{epoch:02d}`, counted from 1; it
             ends in ".weights.h5".
         keep: how many checkpoints stay, the newest; 1 or more.
@@ -61,7 +64,8 @@ class Checkpoints(keras.callbacks.Callback):
             other settings, `restore` refuses to go on.
         name, class_names: as for `weights.save`.
         layers: layers outside of the network from whose random numbers the training draws, such as an
-            augmentation. Call `restore` before the pipeline is made that they are in.
+            augmentation; None among them is passed over. Call `restore` before the pipeline is made
+            that they are in.
         writes: False for those processes of a run that only restore.
 
     Attributes:
@@ -77,24 +81,23 @@ class Checkpoints(keras.callbacks.Callback):
         OSError: in `fit`, the checkpoint cannot be written, e.g. since the disk is full. The ones
             before are still there.
 
-    Put it behind callbacks that change the network or the optimizer at the end of an epoch.
-
     Example:
         >>> import tempfile
-        >>> x, folder = np.eye(4), tempfile.mkdtemp()
-        >>> def go_on(epochs):
+        >>> def go_on(folder, epochs):
         ...     network = keras.Sequential([keras.Input((4,)), keras.layers.Dropout(0.5), keras.layers.Dense(1)])
         ...     network.compile("adam", "mse")
         ...     checkpoints = Checkpoints(folder, settings={"dropout": 0.5})
-        ...     done = checkpoints.restore(network)
-        ...     _ = network.fit(x, x[:, 0], epochs=epochs, initial_epoch=done, callbacks=[checkpoints], verbose=0)
-        ...     return f"{done} epochs done before, {len(checkpoints.history)} now"
-        >>> go_on(2)
-        '0 epochs done before, 2 now'
-        >>> go_on(3)
-        '2 epochs done before, 3 now'
-        >>> sorted(os.listdir(folder))
-        ['epoch_0002.weights.h5', 'epoch_0003.weights.h5', 'history.csv']
+        ...     with checkpoints.locked():
+        ...         done, x = checkpoints.restore(network), np.eye(4)
+        ...         network.fit(x, x[:, 0], epochs=epochs, initial_epoch=done, callbacks=[checkpoints], verbose=0)
+        ...     print(f"{done} epochs done before, {len(checkpoints.history)} now")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     go_on(folder, 2)
+        ...     go_on(folder, 3)
+        ...     print(*sorted(path.name for path in Path(folder).glob("[eh]*")))
+        0 epochs done before, 2 now
+        2 epochs done before, 3 now
+        epoch_0002.weights.h5 epoch_0003.weights.h5 history.csv
     """
 
     def __init__(
@@ -111,7 +114,8 @@ class Checkpoints(keras.callbacks.Callback):
     ):
         super().__init__()
         self.folder, self.filename, self.keep, self.writes = Path(folder), filename, keep, writes
-        self.name, self.class_names, self.layers = name, class_names, list(layers)
+        self.name, self.class_names = name, class_names
+        self.layers = [layer for layer in layers if layer is not None]
         if isinstance(keep, bool) or not isinstance(keep, int | np.integer) or keep < 1:
             raise ValueError(f"keep is {keep!r}; give the number of checkpoints that stay, 1 or more")
         self._pattern = _pattern(filename)
@@ -120,6 +124,31 @@ class Checkpoints(keras.callbacks.Callback):
         except (TypeError, ValueError) as error:
             raise ValueError(f"settings are {settings!r}; give a dict that JSON can hold ({error})") from error
         self.history = []
+        self._lock = FileLock(self.folder / ".lock")
+
+    @contextlib.contextmanager
+    def locked(self):
+        """Keep other processes out of the folder for the time of a block: from `restore` to the end of `fit`.
+
+        The lock ends with the process, however that ends. Blocks may be nested. For a process that
+        only restores there is no lock.
+
+        Raises:
+            ValueError: another process is in such a block.
+            OSError: the folder cannot be made.
+        """
+        if not self.writes:
+            yield
+            return
+        with self._complaint():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            try:
+                lock = self._lock.acquire(blocking=False)
+            except Timeout:
+                message = f"another process trains in {self.folder}: wait for it, or give another folder"
+                raise ValueError(message) from None
+        with lock:
+            yield
 
     def restore(self, network):
         """Give the network, and `history`, the state of the newest checkpoint, if there is one.
@@ -150,6 +179,29 @@ class Checkpoints(keras.callbacks.Callback):
                 self._write_csv()
         return len(self.history)
 
+    def columns(self):
+        """Return the history as `fit` returns one, which knows of the last call alone.
+
+        Returns:
+            For a `keras.callbacks.History`, its `epoch`, a list of the epochs counted from 0, and its
+            `history`, a dict of the name of what is reported to a list of values.
+        """
+        columns = {}
+        for row in self.history:
+            for name, value in row.items():
+                if name not in OURS:
+                    columns.setdefault(name, []).append(value)
+        return [row["epoch"] - 1 for row in self.history], columns
+
+    def remove(self):
+        """Remove what this callback wrote: the checkpoints, history.csv, and the folder if nothing else is in it."""
+        with self._complaint():
+            self._remove_leftovers()
+            for path in [*map(self._path, self._epochs()), self.folder / "history.csv", self.folder / ".lock"]:
+                path.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # something else is in it
+                self.folder.rmdir()
+
     def on_train_begin(self, logs=None):
         weights.check_saveable(self.model)
         if self.writes and max(self._epochs(), default=0) != len(self.history):
@@ -167,7 +219,7 @@ class Checkpoints(keras.callbacks.Callback):
         logs = {name: np.asarray(value).tolist() for name, value in logs.items()}
         if not math.isfinite(logs.get("loss", 0)):
             raise FloatingPointError(f"the loss of epoch {epoch + 1} is {logs['loss']}: try a smaller learning rate")
-        ours = {"epoch": epoch + 1, "learning_rate": self._learning_rate}
+        ours = dict(zip(OURS, (epoch + 1, self._learning_rate)))
         self.history.append(ours | logs | ours)
         if self.writes:
             with self._complaint():
@@ -183,7 +235,7 @@ class Checkpoints(keras.callbacks.Callback):
     def _check(self, run, network):
         """Raise unless a checkpoint's run is this one."""
         if not isinstance(run, dict) or not {"settings", "history", "random_states"} <= run.keys():
-            raise WeightsError(f"the newest weights in {self.folder} are no checkpoint: give another folder or filename")
+            raise WeightsError(f"the newest weights in {self.folder} are no checkpoint. Give another folder")
         for name in self.settings | run["settings"]:
             self._compare(name, run["settings"].get(name), self.settings.get(name))
         self._compare("layers with random numbers:", len(run["random_states"]), len(self._random_states(network)))
@@ -210,10 +262,11 @@ class Checkpoints(keras.callbacks.Callback):
 
     def _write_csv(self):
         columns = dict.fromkeys(name for row in self.history for name in row)  # in order of appearance
-        with atomic_write(self.folder / "history.csv") as beside, open(beside, "w", encoding="utf-8", newline="") as file:
-            writer = csv.DictWriter(file, columns)
-            writer.writeheader()
-            writer.writerows(self.history)
+        with atomic_write(self.folder / "history.csv") as beside:
+            with open(beside, "w", encoding="utf-8", newline="") as file:
+                writer = csv.DictWriter(file, columns)
+                writer.writeheader()
+                writer.writerows(self.history)
 
     def _path(self, epoch):
         return self.folder / self.filename.format(epoch=epoch)
@@ -236,8 +289,8 @@ class Checkpoints(keras.callbacks.Callback):
             yield
         except OSError as error:
             raise OSError(
-                f"nothing could be written to {self.folder}: {error}. The checkpoints of the epochs before are still "
-                "there. Make room, or mend the right to write, and start again to go on after them"
+                f"nothing could be written to {self.folder}: {error}. Checkpoints of earlier epochs are still there. "
+                "Make room, or mend the right to write, and start again to go on after them"
             ) from error
 
 

@@ -88,7 +88,8 @@ def fit(network, training, *, validation_data=None, steps_per_epoch, epochs, ini
                 break
         logs = steps.results()
         if validation_data is not None:
-            logs |= {f"val_{name}": value for name, value in _test(steps, test_step, validation_data, callbacks).items()}
+            results = _test(steps, test_step, validation_data, callbacks)
+            logs |= {f"val_{name}": value for name, value in results.items()}
         callbacks.on_epoch_end(epoch, logs)
         if network.stop_training:
             break
@@ -181,8 +182,8 @@ class _Steps:
         ranks = [vector.shape.rank for vector in vectors]
         if ranks not in ([1], [1, 1]) or not vectors[0].dtype.is_integer:
             raise ValueError(
-                f"{name} has batches of {spec}; give (images, labels) or (images, labels, weights), the labels integers, "
-                "both of shape (n,)"
+                f"{name} has batches of {spec}; give (images, labels) or (images, labels, weights), with integer labels "
+                "(n,) and weights (n,)"
             )
         options = tf.data.Options()
         # All machines read all files. If the files were dealt out instead, a batch would have other images.
@@ -190,7 +191,7 @@ class _Steps:
         return self.strategy.experimental_distribute_dataset(dataset.with_options(options))
 
     def compiled(self, step, batch_spec):
-        """Return a graph that runs `step` on every replica. Its signature saves a second one for the smaller last batch."""
+        """Return a graph that runs `step` on every replica, one for all batches: the last one may be smaller."""
 
         @tf.function(input_signature=batch_spec, jit_compile=self.network.jit_compile)
         def on_all_replicas(*batch):

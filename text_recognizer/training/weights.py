@@ -78,9 +78,10 @@ def save(path, network, *, name, class_names=None, run=None):
     Example:
         >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp(), "spam.weights.h5")
-        >>> save(path, network, name="spam filter", class_names=["spam", "ham"])
-        >>> load(path, network, name="spam filter", class_names=["ham", "spam"])  # doctest: +ELLIPSIS
+        >>> with tempfile.TemporaryDirectory() as folder:  # doctest: +ELLIPSIS
+        ...     path = Path(folder, "filter.weights.h5")
+        ...     save(path, network, name="filter", class_names=["spam", "ham"])
+        ...     load(path, network, name="filter", class_names=["ham", "spam"])
         Traceback (most recent call last):
         text_recognizer.training.weights.WeightsError: ... class_names.0 is 'spam' in the file, 'ham' here. ...
     """
@@ -122,9 +123,10 @@ def load(path, network, *, name, class_names=None, check_run=None):
     Example:
         >>> network = keras.Sequential([keras.Input((2,)), keras.layers.Dense(1)])
         >>> import tempfile
-        >>> path = Path(tempfile.mkdtemp(), "line.weights.h5")
-        >>> save(path, network, name="line", run={"epochs": 3})
-        >>> load(path, keras.models.clone_model(network), name="line")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = Path(folder, "line.weights.h5")
+        ...     save(path, network, name="line", run={"epochs": 3})
+        ...     load(path, keras.models.clone_model(network), name="line")
         {'epochs': 3}
     """
     memory, theirs = _read(path)
@@ -183,7 +185,7 @@ def _read(path):
 def _describe(network, name, class_names):
     """Return what must agree for the weights of one network to mean the same in another."""
     if not network.built or not network.weights:
-        raise ValueError(f"{name} has no weights yet: call its network with a batch first, network(x), which makes them")
+        raise ValueError(f"{name} has no weights yet: call its network with a batch first, network(x)")
     return {
         "name": name,
         "class": type(network).__name__,
