@@ -13,6 +13,7 @@ import pytest
 from filelock import FileLock
 
 from tests import tiny_run
+from text_recognizer.cli import main
 from text_recognizer.recipes import resnet
 from text_recognizer.recipes.resnet_configuration import TINY_IMAGENET
 from workbook.pages import ROOT
@@ -21,13 +22,11 @@ from workbook.pages import ROOT
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
     """A Keras home of its own, on the sample."""
-    from keras.src.backend import config
-
     home = tmp_path_factory.mktemp("keras")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("WORKBOOK_DATA", raising=False)
         patch.delenv("TF_CONFIG", raising=False)
-        patch.setattr(config, "_KERAS_DIR", str(home))
+        patch.setenv("KERAS_HOME", str(home))
         yield home
 
 
@@ -35,8 +34,12 @@ def home(tmp_path_factory):
 def uninterrupted(home, tmp_path_factory):
     """The folder of a run that nothing stopped."""
     folder = tmp_path_factory.mktemp("uninterrupted")
-    assert resnet.main(tiny_run.command(folder)) == 0
+    assert run(folder) == 0
     return folder
+
+
+def run(folder, *more):
+    return main(["resnet", *tiny_run.command(folder, *more)])
 
 
 def rows(folder):
@@ -48,9 +51,9 @@ def rows(folder):
 
 KILL = """
 import os, signal, sys
-import keras
-from text_recognizer.recipes import resnet
-from text_recognizer.training.callbacks import Checkpoints
+from text_recognizer.cli import main
+from text_recognizer.training import weights
+from text_recognizer.training.checkpoints import Checkpoints
 
 def kill(*args, **kwargs):
     os.kill(os.getpid(), signal.SIGKILL)
@@ -59,8 +62,8 @@ def in_the_second_epoch(self, batch, logs=None):
     if len(self.history) == 1:
         kill()
 
-def half_a_file(self, path):
-    path.write_bytes(b"half")
+def half_a_file(path, network, **arguments):
+    path.with_name(f".{os.getpid()}.{path.name}").write_bytes(b"half")
     kill()
 
 def no_csv(self):
@@ -73,17 +76,17 @@ if moment == "a step":
 elif moment == "validation":
     Checkpoints.on_test_batch_end = in_the_second_epoch
 elif moment == "the checkpoint":
-    keras.Model.save_weights = half_a_file
+    weights.save = half_a_file
 elif moment == "before the csv":
     Checkpoints._write_csv = no_csv
-resnet.main(sys.argv[2:])
+main(["resnet", *sys.argv[2:]])
 """
 
 
 def test_after_kill_at_any_moment_the_run_goes_on_as_if_nothing_had_happened(home, uninterrupted, tmp_path):
     """One run is killed at four moments of its second epoch, and then left alone."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_HOME": str(home)}
-    assert resnet.main(tiny_run.command(tmp_path, "--epochs=1")) == 0
+    assert run(tmp_path, "--epochs=1") == 0
     for moment, done in (("a step", 1), ("validation", 1), ("the checkpoint", 1), ("before the csv", 2)):
         killed = subprocess.run(
             [sys.executable, "-c", KILL, moment, *tiny_run.command(tmp_path)],
@@ -96,7 +99,7 @@ def test_after_kill_at_any_moment_the_run_goes_on_as_if_nothing_had_happened(hom
         assert len(list(tmp_path.glob("resnet_*"))) == done, moment
         assert len(rows(tmp_path)) == 1, moment
 
-    assert resnet.main(tiny_run.command(tmp_path)) == 0
+    assert run(tmp_path) == 0
     assert (tmp_path / "history.csv").read_bytes() == (uninterrupted / "history.csv").read_bytes()
     last = "resnet_03.weights.h5"
     assert tiny_run.largest_difference(tmp_path / last, uninterrupted / last) == 0
@@ -106,7 +109,7 @@ def test_after_kill_at_any_moment_the_run_goes_on_as_if_nothing_had_happened(hom
 
 
 def test_the_loop_ends_at_the_weights_of_fit(home, uninterrupted, tmp_path):
-    assert resnet.main(tiny_run.command(tmp_path, "--epochs=1", "--loop")) == 0
+    assert run(tmp_path, "--epochs=1", "--loop") == 0
     first = "resnet_01.weights.h5"
     assert tiny_run.largest_difference(tmp_path / first, uninterrupted / first) < 1e-5
     for by_hand, by_fit in zip(rows(tmp_path), rows(uninterrupted)):
@@ -143,7 +146,7 @@ def test_mixed_precision_keeps_weights_and_logits_in_float32():
 
 
 def complaint(capsys, *arguments):
-    assert resnet.main(list(arguments)) == 1
+    assert main(["resnet", *arguments]) == 1
     lines = capsys.readouterr().err.splitlines()
     assert len(lines) == 1
     return lines[0]
@@ -176,5 +179,5 @@ def test_ctrl_c_is_one_line(capsys, monkeypatch, tmp_path):
 
     monkeypatch.delenv("TF_CONFIG", raising=False)
     monkeypatch.setattr(resnet, "train", interrupt)
-    assert resnet.main([f"--folder={tmp_path}"]) == 130
+    assert main(["resnet", f"--folder={tmp_path}"]) == 130
     assert "the same command goes on after the last whole epoch" in capsys.readouterr().err

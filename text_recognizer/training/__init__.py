@@ -1,1 +1,1 @@
-"""Training: what it costs, and the loops that two pages share."""
+"""Training: weights and checkpoints in files, a loop for many devices, a progress bar, and what it all costs."""
