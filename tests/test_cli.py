@@ -9,33 +9,33 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from text_recognizer.cli import RECIPES, Recipe, main
-from text_recognizer.datasets import digits
+from text_recognizer.cli import main
+from text_recognizer.datasets import Digits
+from text_recognizer.recipes.recognizers import RECIPES, Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 
 
-class Digits:
+class Few(Digits):
     """A small stand-in for EMNIST: 360 digits."""
 
-    input_shape = (28, 28)
-    output_shape = (10,)
-
-    def __init__(self, subsample_fraction=None):
-        self.mapping = dict(enumerate("0123456789"))
-        (x, y), _ = digits.load_data()
-        count = int(300 * (subsample_fraction or 1))
-        self.x_train, self.x_test = x[:count], x[300:360]
-        self.y_train, self.y_test = np.eye(10, dtype="float32")[y[:count]], np.eye(10, dtype="float32")[y[300:360]]
+    def __init__(self, subsample_fraction=None, source=None):
+        super().__init__(source)
+        self.subsample_fraction = subsample_fraction
 
     def describe(self):
         return f"digits, {len(self.x_train)} + {len(self.x_test)} images"
+
+    def _load(self, part):
+        x, y = super()._load("train")
+        rows = slice(int(300 * (self.subsample_fraction or 1))) if part == "train" else slice(300, 360)
+        return x[rows], y[rows]
 
 
 @pytest.fixture(autouse=True)
 def small(monkeypatch, tmp_path):
     """Small data and a small network; the working directory is a folder of the test's own."""
-    monkeypatch.setattr("text_recognizer.datasets.emnist.EmnistDataset", Digits)
+    monkeypatch.setattr("text_recognizer.datasets.Emnist", Few)
     monkeypatch.setitem(RECIPES, "mlp", Recipe(8, 1e-2, network_args={"layer_size": 32, "num_layers": 1}))
     monkeypatch.setenv("WORKBOOK_DATA", "sample")
     monkeypatch.chdir(tmp_path)
@@ -49,18 +49,17 @@ def run(*arguments):
 @pytest.fixture
 def image():
     """A page with a character on it."""
-    (x, _), _ = digits.load_data()
-    Image.fromarray(255 - x[0]).resize((90, 90)).save("page.png")
+    Image.fromarray(255 - Digits().x_train[0]).resize((90, 90)).save("page.png")
     return "page.png"
 
 
 def test_train_evaluate_and_read(capsys, image):
     assert run("train") == 0
     trained = capsys.readouterr().out.splitlines()
-    assert trained[:2] == ["digits, 300 + 60 images", "CharacterModel_Digits_mlp: 25,450 parameters"]
+    assert trained[:2] == ["digits, 300 + 60 images", "CharacterModel_Few_mlp: 25,450 parameters"]
     assert sum("val_accuracy" in line for line in trained) == 8  # progress, a line an epoch
     assert trained[-3].startswith("trained in ")
-    assert trained[-2] == "weights in weights/CharacterModel_Digits_mlp.weights.h5"
+    assert trained[-2] == "weights in weights/CharacterModel_Few_mlp.weights.h5"
     assert trained[-1].startswith("test accuracy 0.") and float(trained[-1].split()[-1]) > 0.6
 
     assert run("evaluate") == 0
@@ -103,24 +102,62 @@ def test_a_folder_that_cannot_be_written_to_is_refused_before_the_training(capsy
     assert "epoch" not in out.lower() and "weights" in err and err.count("\n") == 1
 
 
-def test_interrupted_training_leaves_the_old_weights(capsys, monkeypatch):
+def test_interrupted_training_goes_on_and_leaves_the_old_weights(capsys, monkeypatch):
     run("train", "--epochs", "1")
-    path = Path("weights/CharacterModel_Digits_mlp.weights.h5")
+    path = Path("weights/CharacterModel_Few_mlp.weights.h5")
     before = path.read_bytes()
 
+    def interrupt(self, epoch, logs=None):
+        if epoch == 2:
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("keras.callbacks.History.on_epoch_begin", interrupt, raising=False)
+        assert run("train") == 130
+    out, err = capsys.readouterr()
+    assert "interrupted; the same command goes on after the last whole epoch" in err
+    assert path.read_bytes() == before and sorted(os.listdir("weights")) == ["CharacterModel_Few_mlp.unfinished", path.name]
+    assert run("evaluate") == 0  # with the weights that are there
+    capsys.readouterr()
+
+    assert run("train", "--batch-size", "50") == 1
+    assert "has batch_size 128, not 50. Give another folder" in capsys.readouterr().err
+    assert run("train") == 0
+    out, _ = capsys.readouterr()
+    assert "Epoch 3/8" in out and "Epoch 2/8" not in out
+    assert path.read_bytes() != before and os.listdir("weights") == [path.name]
+
+
+def test_an_interrupted_evaluation_promises_nothing(capsys, monkeypatch):
     def interrupt(*args, **kwargs):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("keras.Sequential.fit", interrupt)
-    assert run("train") == 130
-    assert "interrupted; weights are written when training is done" in capsys.readouterr().err
-    assert path.read_bytes() == before and os.listdir("weights") == [path.name]
+    monkeypatch.setattr("text_recognizer.recipes.recognizers.build", interrupt)
+    assert run("evaluate") == 130
+    assert capsys.readouterr().err == "\npython -m text_recognizer: interrupted\n"
+
+
+def test_what_the_error_advises_the_command_can_do(capsys):
+    assert run("train", "--subsample", "0.05") == 1
+    assert "or another validation_fraction" in capsys.readouterr().err
+    assert run("train", "--subsample", "0.05", "--validation-fraction", "0", "--epochs", "1") == 0
+
+
+def test_debug_raises(image):
+    with pytest.raises(FileNotFoundError, match="no weights in"):
+        run("read", "--debug", image)
+
+
+def test_the_command_leaves_the_environment_as_it_is():
+    before = dict(os.environ)
+    assert run("evaluate", "--data", "full") == 1
+    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize(
     "arguments, message",
     [
-        ([], "required: train | evaluate | read"),
+        ([], "required: train | evaluate | read | resnet"),
         (["read"], "required: IMAGE"),
         (["train", "--network", "alexnet"], "invalid choice: 'alexnet'"),
         (["train", "--epochs", "0"], "0 is no integer of 1 or more"),
@@ -129,6 +166,9 @@ def test_interrupted_training_leaves_the_old_weights(capsys, monkeypatch):
         (["train", "--subsample", "1.5"], "1.5 is no number above 0"),
         (["train", "--subsample", "half"], "half is no number above 0"),
         (["train", "--data", "mnist"], "invalid choice: 'mnist'"),
+        (["resnet", "--levels", "2,x"], "argument --levels: invalid"),
+        (["resnet", "--filters", "wide"], "argument --filters: invalid int value"),
+        (["resnet", "--dtype-policy", "float8"], "invalid choice: 'float8'"),
     ],
 )
 def test_wrong_arguments(capsys, arguments, message):

@@ -27,7 +27,7 @@ def start(home, folder, task=None):
         cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
         environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
     arguments = tiny_run.command(folder, "--epochs=1", "--loop")
-    command = [sys.executable, "-m", "text_recognizer.recipes.resnet", *arguments]
+    command = [sys.executable, "-m", "text_recognizer", "resnet", *arguments]
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

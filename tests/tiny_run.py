@@ -7,8 +7,6 @@ import numpy as np
 
 from text_recognizer.recipes.resnet_configuration import SAMPLE
 
-# Not narrower than 16 channels: oneDNN in TensorFlow 2.21 writes past its memory where a 1x1
-# convolution of stride 2 has fewer, and the process dies.
 CONFIGURATION = dataclasses.replace(
     SAMPLE, classes=4, filters=16, levels=(1,), batch_size=12, shuffle=32, shards=2, epochs=3, initial_rate=0.01, seed=1
 )
@@ -16,7 +14,7 @@ IMAGES_PER_CLASS = 10  # 8 to train on: batches of 12, 12 and 8
 
 
 def command(folder, *more):
-    """The arguments of the command for this run."""
+    """The arguments of `python -m text_recognizer resnet` for this run."""
     names = ("classes", "filters", "batch_size", "shuffle", "shards", "epochs", "initial_rate", "seed")
     constants = [f"--{name.replace('_', '-')}={getattr(CONFIGURATION, name)}" for name in names]
     return [f"--folder={folder}", f"--images-per-class={IMAGES_PER_CLASS}", "--levels=1", *constants, *more]

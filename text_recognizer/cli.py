@@ -1,47 +1,21 @@
-"""The command: train a recognizer, evaluate it, read images, without a notebook."""
+"""The command: train a recognizer, evaluate it, read images; train the ResNet."""
 
 import argparse
-import importlib
+import dataclasses
 import math
 import os
 import sys
-import tempfile
 import time
-from dataclasses import dataclass, field
+from pathlib import Path
 
-from text_recognizer.datasets.source import FULL, SAMPLE, VARIABLE, DatasetUnavailableError, source
+from text_recognizer.datasets.dataset import FULL, SAMPLE, VARIABLE, DatasetUnavailableError, choose_source
+from text_recognizer.recipes import recognizers
+from text_recognizer.recipes.recognizers import RECIPES
+from text_recognizer.recipes.resnet_configuration import DTYPE_POLICIES, TINY_IMAGENET, Configuration
+from text_recognizer.recipes.resnet_configuration import SAMPLE as SMALL
 
 PROGRAM = "python -m text_recognizer"
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is built and trained. `text_recognizer.networks` has a module and a function of its name.
-
-    Attributes:
-        epochs: passes over the training set.
-        batch_size: examples a step.
-        learning_rate: of Adam, at the start; it falls to zero along half a cosine.
-        augment: whether to turn, slant, shift and scale the training images.
-        network_args: arguments of the network's function.
-        line: whether it reads lines, and not characters.
-    """
-
-    epochs: int
-    learning_rate: float
-    batch_size: int = 128
-    augment: bool = False
-    network_args: dict = field(default_factory=dict)
-    line: bool = False
-
-
-RECIPES = {
-    "mlp": Recipe(epochs=15, learning_rate=1e-3, network_args={"layer_size": 512}),
-    "lenet": Recipe(epochs=8, learning_rate=1e-3),
-    "vgg": Recipe(epochs=12, learning_rate=2e-3, augment=True),
-    "line_cnn": Recipe(epochs=10, learning_rate=3e-3, batch_size=16, line=True),
-}
-LINES = 10_000  # to train on
+CONSTANTS = dataclasses.fields(Configuration)
 
 
 def main(arguments=None):
@@ -52,32 +26,39 @@ def main(arguments=None):
             program with status 2, as `argparse` does it.
 
     Returns:
-        The exit status: 0, 1 after an error, 130 after Ctrl-C.
+        The exit status: 0, 1 after an error, 130 after Ctrl-C. With `--debug` an error is raised.
     """
-    options = _parser().parse_args(arguments)
-    if options.data:
-        os.environ[VARIABLE] = options.data
+    options = parser().parse_args(arguments)
     try:
+        options.data = choose_source(options.data)
         return options.run(options)
-    except (DatasetUnavailableError, OSError, ValueError) as error:
-        return _fail(error)
     except KeyboardInterrupt:
-        print("\ninterrupted; weights are written when training is done", file=sys.stderr)
+        print(f"\n{PROGRAM}: interrupted{options.after_an_interruption}", file=sys.stderr)
         return 130
+    except Exception as error:
+        if options.debug or not isinstance(error, _expected()):
+            raise
+        return _fail(error)
 
 
 def train(options):
-    """Train a network, print what it reaches on the test set, and write its weights."""
+    """Train a network, write its weights, and print what it reaches on the test set."""
     keras = _import_keras()
     keras.utils.set_random_seed(options.seed)
-    model = _model(options, options.subsample)
-    model.weights_dir.mkdir(parents=True, exist_ok=True)
-    tempfile.TemporaryFile(dir=model.weights_dir).close()  # where nothing can be written, say so before the training
+    model = recognizers.build(options.network, options.data, options.subsample, options.weights_dir)
     print(f"{model.data.describe()}\n{model.name}: {model.network.count_params():,} parameters", flush=True)
 
     start = time.perf_counter()
-    _fit(model, options)
-    print(f"trained in {time.perf_counter() - start:.0f} s\nweights in {model.save_weights()}")
+    recognizers.train(
+        model,
+        RECIPES[options.network],
+        epochs=options.epochs,
+        batch_size=options.batch_size,
+        validation_fraction=options.validation_fraction,
+        seed=options.seed,
+        verbose=1 if sys.stdout.isatty() else 2,  # a bar, or a line an epoch
+    )
+    print(f"trained in {time.perf_counter() - start:.0f} s\nweights in {model.weights_filename}")
     _print_score(model, options)
     return 0
 
@@ -99,56 +80,56 @@ def read(options):
             text, confidence = model.predict_on_image(path)
             print(f"{path}\t{text}\t{confidence:.2f}")
         except (OSError, ValueError) as error:  # the other images can still be read
+            if options.debug:
+                raise
             status = _fail(error)
     return status
 
 
-def _model(options, subsample=None):
+def resnet(options):
+    """Train the ResNet on Tiny ImageNet, or on the sample, and go on where it was stopped."""
+    constants = {field.name: getattr(options, field.name) for field in CONSTANTS if hasattr(options, field.name)}
+    configuration = dataclasses.replace(TINY_IMAGENET if options.data == FULL else SMALL, **constants)
     _import_keras()
-    from text_recognizer.datasets.emnist import EmnistDataset
-    from text_recognizer.datasets.emnist_lines import EmnistLinesDataset
-    from text_recognizer.models import CharacterModel, LineModel
+    from text_recognizer.recipes.resnet import train
 
-    recipe = RECIPES[options.network]
-    network_fn = getattr(importlib.import_module(f"text_recognizer.networks.{options.network}"), options.network)
-    if recipe.line:
-        dataset_args = {"num_train": int(LINES * (subsample or 1))}
-        return LineModel(EmnistLinesDataset, network_fn, dataset_args, recipe.network_args, options.weights_dir)
-    dataset_args = {"subsample_fraction": subsample}
-    return CharacterModel(EmnistDataset, network_fn, dataset_args, recipe.network_args, options.weights_dir)
+    run = train(
+        configuration,
+        options.folder or Path("runs", f"resnet-{options.data}"),
+        source=options.data,
+        images_per_class=options.images_per_class,
+        by_hand=options.by_hand,
+        dtype_policy=options.dtype_policy,
+        jit_compile=options.jit_compile,
+    )
+    if run.chief:
+        print("test:", "  ".join(f"{name} {value:.4f}" for name, value in run.test.items()))
+    return 0
+
+
+def parser():
+    """Return the `argparse.ArgumentParser` of the command. It needs neither Keras nor TensorFlow."""
+    top = argparse.ArgumentParser(PROGRAM, description="Train a recognizer of characters or lines, and use it.")
+    commands = top.add_subparsers(required=True, metavar="train | evaluate | read | resnet")
+    parsers = {run: _add_command(commands, run) for run in (train, evaluate, read, resnet)}
+    for run in (train, evaluate, read):
+        _add_recognizer_options(parsers[run])
+    _add_training_options(parsers[train])
+    _add_reading_options(parsers[read])
+    _add_resnet_options(parsers[resnet])
+    return top
 
 
 def _trained_model(options):
-    model = _model(options)
+    _import_keras()
+    model = recognizers.build(options.network, options.data, weights_dir=options.weights_dir)
     if not model.weights_filename.exists():
-        raise FileNotFoundError(
-            f"no weights in {model.weights_filename}: first run "
-            f"{PROGRAM} train --network {options.network} --data {source()}"
-        )
+        command = f"{PROGRAM} train --network {options.network} --data {options.data}"
+        if options.weights_dir:
+            command += f" --weights-dir {options.weights_dir}"
+        raise FileNotFoundError(f"no weights in {model.weights_filename}: first run {command}")
     model.load_weights()
     return model
-
-
-def _fit(model, options):
-    from text_recognizer.augmentation import random_affine
-
-    keras, recipe = _import_keras(), RECIPES[options.network]
-    epochs = options.epochs or recipe.epochs
-    if recipe.augment:
-        model.batch_augment_fn = random_affine(seed=options.seed)
-
-    # "SGDR: Stochastic Gradient Descent with Warm Restarts", arXiv:1608.03983, without restarts
-    def cosine_decay(epoch):
-        return recipe.learning_rate * (1 + math.cos(math.pi * epoch / epochs)) / 2
-
-    model.fit(
-        batch_size=options.batch_size or recipe.batch_size,
-        epochs=epochs,
-        validation_fraction=0.05,  # it only shows the progress: nothing is chosen by it
-        callbacks=[keras.callbacks.LearningRateScheduler(cosine_decay)],
-        verbose=1 if sys.stdout.isatty() else 2,  # a bar, or a line an epoch
-        seed=options.seed,
-    )
 
 
 def _print_score(model, options):
@@ -156,14 +137,24 @@ def _print_score(model, options):
     print(f"test {score} {model.evaluate(model.data.x_test, model.data.y_test):.4f}")
 
 
+def _expected():
+    """Return the errors that a user can mend, and whose message says how."""
+    expected = (DatasetUnavailableError, FloatingPointError, OSError, ValueError)
+    if "tensorflow" in sys.modules:
+        expected += (sys.modules["tensorflow"].errors.OpError,)
+    return expected
+
+
 def _fail(error):
-    message = " ".join(str(error).split())
+    message = " ".join((str(error).strip() or type(error).__name__).split())
     print(f"{PROGRAM}: error: {message}", file=sys.stderr)
     return 1
 
 
 def _import_keras():
     """Import Keras, without what TensorFlow writes to stderr before it reads which of it is wanted."""
+    level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
+    os.environ["TF_CPP_MIN_LOG_LEVEL"] = level or "3"
     sys.stderr.flush()
     saved = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
@@ -173,44 +164,93 @@ def _import_keras():
     finally:
         os.dup2(saved, 2)
         os.close(saved)
+        if level is None:
+            del os.environ["TF_CPP_MIN_LOG_LEVEL"]
     return keras
 
 
-def _parser():
-    parser = argparse.ArgumentParser(PROGRAM, description="Train a recognizer of characters or lines, and use it.")
-    commands = parser.add_subparsers(required=True, metavar="train | evaluate | read")
-    train_parser, _, read_parser = (_add_command(commands, run) for run in (train, evaluate, read))
+def _add_command(commands, run):
+    command = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
+    command.set_defaults(run=run, after_an_interruption="")
+    command.add_argument(
+        "--data",
+        choices=(SAMPLE, FULL),
+        help=f"drawn characters, lines and shapes, or the real data. Default: what {VARIABLE} says, or {SAMPLE}",
+    )
+    command.add_argument("--debug", action="store_true", help="show where in the code an error comes from")
+    return command
 
+
+def _add_recognizer_options(command):
+    command.add_argument("--network", choices=RECIPES, default="vgg", help="default: %(default)s")
+    command.add_argument("--weights-dir", metavar="DIR", help="default: weights/sample or weights/full, after the data")
+
+
+def _add_training_options(command):
+    command.set_defaults(after_an_interruption="; the same command goes on after the last whole epoch")
     for option in ("epochs", "batch_size"):
         defaults = ", ".join(f"{getattr(recipe, option)} for {network}" for network, recipe in RECIPES.items())
-        train_parser.add_argument(
-            f"--{option.replace('_', '-')}", type=_positive, metavar="N", help=f"default: {defaults}"
-        )
-    train_parser.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
-    train_parser.add_argument(
+        command.add_argument(f"--{option.replace('_', '-')}", type=_positive, metavar="N", help=f"default: {defaults}")
+    command.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
+    command.add_argument(
         "--subsample",
         type=_fraction,
         metavar="FRACTION",
         help="take only this part of each class of characters, or of the lines",
     )
-    read_parser.add_argument(
+    command.add_argument(
+        "--validation-fraction",
+        type=float,
+        default=recognizers.FRACTION,
+        metavar="FRACTION",
+        help="of the training set, held out to show the progress; 0 for none. Default: %(default)s",
+    )
+
+
+def _add_reading_options(command):
+    command.add_argument(
         "--line", dest="network", action="store_const", const="line_cnn", help="read a line: --network line_cnn"
     )
-    read_parser.add_argument("image", nargs="+", metavar="IMAGE", help="a file: PNG, JPEG, ...")
-    return parser
+    command.add_argument("image", nargs="+", metavar="IMAGE", help="a file: PNG, JPEG, ...")
 
 
-def _add_command(commands, run):
-    parser = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
-    parser.set_defaults(run=run)
-    parser.add_argument("--network", choices=RECIPES, default="vgg", help="default: %(default)s")
-    parser.add_argument(
-        "--data",
-        choices=(SAMPLE, FULL),
-        help=f"what to learn from: characters drawn from fonts, or EMNIST. Default: what {VARIABLE} says, or {SAMPLE}",
-    )
-    parser.add_argument("--weights-dir", metavar="DIR", help="default: weights/sample or weights/full, after the data")
-    return parser
+def _add_resnet_options(command):
+    command.set_defaults(after_an_interruption="; the same command goes on after the last whole epoch")
+    add = command.add_argument
+    add("--folder", help="of the run: checkpoints, history.csv. Default: runs/resnet-sample or -full")
+    add("--images-per-class", type=_positive, metavar="N", help="train on a part of each class")
+    add("--loop", action="store_true", dest="by_hand", help="train with the loop by hand, not with fit")
+    add("--dtype-policy", choices=DTYPE_POLICIES, default="float32", help="default: %(default)s")
+    add("--jit-compile", action="store_true", help="compile with XLA")
+
+    group = command.add_argument_group("the configuration")
+    for constant in CONSTANTS:
+        group.add_argument(
+            f"--{constant.name.replace('_', '-')}",
+            default=argparse.SUPPRESS,
+            help=_help(constant),
+            **_kind(constant.default),
+        )
+
+
+def _kind(default):
+    """Return how `argparse` reads a constant like this one."""
+    if isinstance(default, bool):
+        return {"action": argparse.BooleanOptionalAction}
+    if isinstance(default, tuple):
+        return {"type": _integers, "metavar": "N,N,..."}
+    return {"type": type(default), "metavar": type(default).__name__.upper()}
+
+
+def _help(constant):
+    sample, full = (getattr(configuration, constant.name) for configuration in (SMALL, TINY_IMAGENET))
+    default = f"{full}" if sample == full else f"{full}; on the sample {sample}"
+    text = f"{constant.metadata['unit']} {constant.metadata['meaning']}".strip() + f" (default: {default})"
+    return text.replace("%", "%%")
+
+
+def _integers(text):
+    return tuple(int(number) for number in text.split(","))
 
 
 def _positive(text):

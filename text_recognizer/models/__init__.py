@@ -1,7 +1,8 @@
 """A network joined to its data, its loss and its weights."""
 
-from text_recognizer.models.recognizer import Model
 from text_recognizer.models.character_model import CharacterModel
+from text_recognizer.models.image_model import ImageModel
 from text_recognizer.models.line_model import LineModel
+from text_recognizer.models.recognizer import Recognizer
 
-__all__ = ["CharacterModel", "LineModel", "Model"]
+__all__ = ["CharacterModel", "ImageModel", "LineModel", "Recognizer"]

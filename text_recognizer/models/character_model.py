@@ -5,26 +5,37 @@ from typing import NamedTuple
 import keras
 
 from text_recognizer.images import center, read_ink
-from text_recognizer.models.recognizer import Model
+from text_recognizer.models.recognizer import Recognizer
 
 
-class Prediction(NamedTuple):
+class CharacterPrediction(NamedTuple):
     """What was read, and how sure the network is of it: the probability, from 0 to 1."""
 
     character: str
     confidence: float
 
 
-class CharacterModel(Model):
+class CharacterModel(Recognizer):
     """A network that reads one character, and the data set of characters that it learns from.
 
     The data set's images are uint8, 0 (paper) to 255 (ink); the network gets them as float32 from
-    0 to 1. See `Model` for the arguments.
+    0 to 1. See `Recognizer` for the arguments.
+
+    Example:
+        >>> from text_recognizer.datasets import Digits
+        >>> from text_recognizer.models import CharacterModel
+        >>> from text_recognizer.networks import mlp
+        >>> data = Digits()
+        >>> model = CharacterModel(data, mlp(data.input_shape, data.output_shape, layer_size=64))
+        >>> history = model.fit(epochs=4, verbose=0)
+        >>> character, confidence = model.predict_on_image(255 - data.x_test[0])  # black on white
+        >>> character in data.class_names and 0 <= confidence <= 1
+        True
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.batch_format_fn = scale
+    def __init__(self, data, network, weights_dir=None):
+        super().__init__(data, network, weights_dir)
+        self.format_fn = scale
 
     def predict_on_image(self, image):
         """Read the character on an image.
@@ -36,15 +47,16 @@ class CharacterModel(Model):
             image: a path or an array, of whatever colours; see `text_recognizer.images.read_ink`.
 
         Returns:
-            A `Prediction`: the character, and its probability.
+            A `CharacterPrediction`: the character, and its probability.
 
         Raises:
             FileNotFoundError, TypeError, text_recognizer.images.ImageError: as `read_ink` says.
         """
         ink = center(read_ink(image), self.image_shape[:2])
-        probabilities = self.predict(ink.reshape(1, *self.image_shape))[0]
+        logits = self.predict(ink.reshape(1, *self.image_shape))
+        probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))[0]
         best = int(probabilities.argmax())
-        return Prediction(self.data.mapping[best], float(probabilities[best]))
+        return CharacterPrediction(self.data.class_names[best], float(probabilities[best]))
 
 
 def scale(x, y):

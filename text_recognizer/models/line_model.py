@@ -8,8 +8,8 @@ import numpy as np
 from text_recognizer import ctc
 from text_recognizer.images import ImageError, center, read_ink
 from text_recognizer.metrics import CharacterErrorRate, character_error_rate
-from text_recognizer.models.recognizer import Model
 from text_recognizer.models.character_model import scale
+from text_recognizer.models.recognizer import Recognizer
 
 LOWEST = 10  # pixels that a line keeps of its height, or its letters run together
 
@@ -21,27 +21,40 @@ class LinePrediction(NamedTuple):
     confidence: float
 
 
-class LineModel(Model):
+class LineModel(Recognizer):
     """A network that reads a line of text, and the data set of lines that it learns from.
 
     The network gives logits at each step along the line, first the blank's, and learns by CTC: it
     is told what a line says, not where each character stands. The images of the data set are uint8,
     0 (paper) to 255 (ink); its labels are sequences of integers from 1, filled up with 0; and it has
-    `max_length` and `decode`, as `EmnistLinesDataset`. See `Model` for the arguments.
+    `decode`, as `text_recognizer.datasets.EmnistLines`. See `Recognizer` for the arguments.
+
+    Before it trains, `fit` reads all labels once, of arrays and of batches whose number is known, and
+    refuses a text that CTC cannot spell in the steps that the network makes of an image (see
+    `text_recognizer.ctc.required_steps`).
 
     Raises:
-        ValueError: the network gives something else than logits at each step, or fewer steps than a
-            line has characters.
+        ValueError: the network gives something else than logits at each step.
+
+    Example:
+        >>> from text_recognizer.datasets import EmnistLines
+        >>> from text_recognizer.models import LineModel
+        >>> from text_recognizer.networks import line_cnn
+        >>> lines = EmnistLines(max_length=4, num_train=8, num_test=2, source="sample")
+        >>> model = LineModel(lines, line_cnn(lines.input_shape, lines.output_shape, filters=4))
+        >>> history = model.fit(epochs=1, validation_fraction=0, verbose=0)
+        >>> len(model.read(lines.x_test))
+        2
     """
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self.batch_format_fn = scale
-        output, (classes,) = self.network.output_shape[1:], self.data.output_shape
-        if len(output) != 2 or output[1] != classes or output[0] < self.data.max_length:
+    def __init__(self, data, network, weights_dir=None):
+        super().__init__(data, network, weights_dir)
+        self.format_fn = scale
+        output, classes = network.output_shape[1:], len(data.class_names)
+        if len(output) != 2 or output[1] != classes:
             raise ValueError(
-                f"{self.network.name} gives {output} for a line; to read up to {self.data.max_length} characters it "
-                f"must give (steps, {classes}), with at least as many steps, as line_cnn does"
+                f"{network.name} gives {output} for a line; to read its {classes - 1} characters it must give "
+                f"(steps, {classes}), logits at each step, the blank's first, as line_cnn does"
             )
 
     def read(self, x, strategy="greedy", batch_size=256):
@@ -118,3 +131,24 @@ class LineModel(Model):
 
     def strata(self, y):
         """Return None: a text is of no class."""
+
+    def check_labels(self, y):
+        """Refuse, before the training, texts that CTC cannot spell in the steps of the network.
+
+        Args:
+            y: as `data.y_train`.
+
+        Raises:
+            ValueError: a text needs more steps; the message gives the rule.
+        """
+        steps = self.network.output_shape[1]
+        if steps is not None:  # a network for lines of any length: the batches must see to it
+            ctc.check_spelling(y, steps, self.data.decode)
+
+    def _check_batches(self, batches):
+        if isinstance(batches, keras.utils.PyDataset):
+            batches = (batches[index] for index in range(len(batches)))
+        elif int(batches.cardinality()) < 0:  # without an end, or nobody knows where it is
+            return
+        for _, y, *_ in batches:
+            self.check_labels(keras.ops.convert_to_numpy(y))

@@ -1,52 +1,66 @@
-"""A network joined to its data, its loss and its weights: what all models share."""
+"""A network joined to its data, its loss and its weights: what all recognizers share."""
 
+import math
+from contextlib import nullcontext
 from pathlib import Path
 
 import keras
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from text_recognizer.pipelines.arrays import DatasetSequence, as_tf_data
-from text_recognizer.datasets.source import source
+from text_recognizer.files import atomic_write
+from text_recognizer.pipelines.arrays import DatasetSequence, batched_dataset
 from text_recognizer.training import weights
+from text_recognizer.training.checkpoints import Checkpoints
 
-WEIGHTS_DIR = Path(__file__).resolve().parents[2] / "weights"
 STEPS_PER_EXECUTION = 32  # a Python loop between single steps costs more than a small network computes
 
 
-class Model:
-    """A network, the data that it learns from, and how it learns: the base class of the recognizers.
+class Recognizer:
+    """A network, the data that it learns from, and how it learns: the base class of all models here.
 
-    A subclass overrides `loss`, `optimizer`, `metrics`, `strata` or `evaluate` where its data need
-    something else, and sets `batch_format_fn` and `batch_augment_fn`.
+    As it stands, it classifies: the labels are integers, the network gives a logit for each class.
+    A subclass overrides `loss`, `optimizer`, `metrics`, `strata`, `check_labels` or `evaluate` where
+    its data need something else, and sets `format_fn`.
 
     Args:
-        dataset_cls: the class of the data set. An instance has `x_train`, `y_train`, `x_test`,
-            `y_test` (arrays), `input_shape`, `output_shape` (tuples, without the batch) and
-            `mapping` (dict, class index to character).
-        network_fn: called with `input_shape` and `output_shape`, returns a `keras.Model`.
-        dataset_args: arguments of `dataset_cls`.
-        network_args: more arguments of `network_fn`.
-        weights_dir: the folder of the weights. Default: `weights/sample` or `weights/full` beside
-            the package, after the data that `WORKBOOK_DATA` chooses, so that a try on the sample
-            does not overwrite what was learned from the real data.
+        data: a data set (see `text_recognizer.datasets.Dataset`), or any object with `x_train`, `y_train`,
+            `class_names` and `source`.
+        network: a built `keras.Model`. It takes what `format_fn` gives, and gives logits.
+        weights_dir: the folder of the weights. Default: `weights/sample` or `weights/full` in the
+            working directory, after the source of the data, so that a try on the sample does not
+            overwrite what was learned from the real data.
 
     Attributes:
-        name: of the class, the data set and the network, e.g. "CharacterModel_EmnistDataset_mlp".
-        data: the data set.
-        network: the `keras.Model`. `fit` compiles it unless it is compiled already.
-        batch_augment_fn: None, or a function from a batch (x, y) to another, for training.
-        batch_format_fn: None, or a function from a batch (x, y) to what the network takes. `fit`,
-            `predict` and `evaluate` all apply it, after any augmentation.
+        name: of the model, the data set and the network, e.g. "CharacterModel_Emnist_mlp".
+        data, network: as given. `fit` compiles the network unless it is compiled already.
+        augmentation: None, or a Keras layer that changes the images of a training batch at random,
+            such as `text_recognizer.augmentation.RandomAffine`.
+        format_fn: None, or a function from a batch (x, y) to what the network takes. `fit`,
+            `predict`, `evaluate` and `export` all apply it, after any augmentation. It is written
+            with `keras.ops`, or with Keras layers.
+
+    Example:
+        >>> import keras
+        >>> from text_recognizer.datasets import Digits
+        >>> from text_recognizer.models import Recognizer
+        >>> network = keras.Sequential(
+        ...     [keras.Input((28, 28)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(10)],
+        ...     name="linear",
+        ... )
+        >>> model = Recognizer(Digits(), network)
+        >>> history = model.fit(epochs=3, verbose=0)
+        >>> model.name, model.evaluate(model.data.x_test, model.data.y_test) > 0.7
+        ('Recognizer_Digits_linear', True)
     """
 
-    def __init__(self, dataset_cls, network_fn, dataset_args=None, network_args=None, weights_dir=None):
-        self.name = f"{type(self).__name__}_{dataset_cls.__name__}_{network_fn.__name__}"
-        self.data = dataset_cls(**(dataset_args or {}))
-        self.network = network_fn(self.data.input_shape, self.data.output_shape, **(network_args or {}))
-        self.weights_dir = Path(weights_dir or WEIGHTS_DIR / source())
-        self.batch_augment_fn = None
-        self.batch_format_fn = None
+    def __init__(self, data, network, weights_dir=None):
+        self.name = f"{type(self).__name__}_{type(data).__name__}_{network.name}"
+        self.data = data
+        self.network = network
+        self.weights_dir = Path(weights_dir or Path("weights", data.source))
+        self.augmentation = None
+        self.format_fn = None
 
     @property
     def image_shape(self):
@@ -58,101 +72,145 @@ class Model:
         """The path of the weights. Keras insists on the ending ".weights.h5"."""
         return self.weights_dir / f"{self.name}.weights.h5"
 
+    def compile(self, **changes):
+        """Compile the network with the loss, the optimizer and the metrics of this model.
+
+        Args:
+            **changes: other arguments of `keras.Model.compile`, as `optimizer` or `jit_compile`.
+        """
+        arguments = {"loss": self.loss, "optimizer": self.optimizer, "metrics": self.metrics}
+        arguments = {name: make() for name, make in arguments.items() if name not in changes}
+        self.network.compile(**{"steps_per_execution": STEPS_PER_EXECUTION, **arguments, **changes})
+
     def fit(
         self,
-        dataset=None,
+        training=None,
+        validation=None,
+        *,
+        sample_weight=None,
+        validation_fraction=0.1,
         batch_size=32,
         epochs=10,
+        steps_per_epoch=None,
         augment=True,
         augment_val=False,
-        validation_fraction=0.1,
-        callbacks=None,
+        callbacks=(),
+        checkpoints=None,
         verbose="auto",
         seed=0,
     ):
-        """Train the network, and watch it on a part of the training set that it does not learn from.
+        """Train the network, and watch it on data that it does not learn from.
 
         The test set stays out of it: what early stopping or a choice of epochs looks at is no test.
         A second call goes on where the first stopped, the optimizer's state included, and `seed`
         holds out the same images again.
 
         Args:
-            dataset: another data set than `data`, with the same shapes.
-            batch_size: examples a step.
-            epochs: passes over the training part.
-            augment: apply `batch_augment_fn`, if there is one, to the training part.
-            augment_val: apply it to the validation part too.
-            validation_fraction: the share of the training set to hold out, stratified by `strata`;
-                0 for none.
+            training: arrays `(x, y)` as the data set has them; or batches for the network, a
+                `tf.data.Dataset` or a `keras.utils.PyDataset`, which are neither augmented nor
+                formatted. Default: the training set of `data`.
+            validation: the same, to validate with. Default: a part of the training arrays.
+            sample_weight: how much each training image counts, float (n,). Only beside arrays.
+            validation_fraction: the share of the training arrays to hold out, at least 0 (none) and
+                below 1, stratified by `strata`.
+            batch_size: examples a step. Only for arrays.
+            epochs: passes over the training part; with `checkpoints`, those before count too.
+            steps_per_epoch: batches in an epoch, for batches that have no end.
+            augment: apply `augmentation`, if there is one, to the training arrays.
+            augment_val: apply it to the validation arrays too.
             callbacks: Keras callbacks. Those that act on batches are called once in
                 `STEPS_PER_EXECUTION` steps.
+            checkpoints: a folder, or a `text_recognizer.training.checkpoints.Checkpoints`: the state
+                is written after each epoch, and the same call goes on from there if it was stopped,
+                even by `kill -9`. Batches that are given must then begin with the next epoch.
             verbose: as in `keras.Model.fit`.
             seed: of the part that is held out, and of the order of the examples.
 
         Returns:
-            A `keras.callbacks.History`.
+            A `keras.callbacks.History`, with `checkpoints` of all epochs, those before included.
 
         Raises:
-            ValueError: the training set is too small to hold that fraction out.
+            ValueError: the training set is too small to hold that fraction out; an argument does not
+                go with batches; `check_labels` refuses a label; the weights could not be saved
+                afterwards; or the folder holds the checkpoints of another run.
         """
-        dataset = self.data if dataset is None else dataset
-        training, validation = self._split(dataset, validation_fraction, seed)
+        weights.check_saveable(self.network)
+        arrays = training is None or isinstance(training, tuple | list)
+        if sample_weight is not None and not arrays:
+            raise ValueError("sample_weight goes with arrays; batches carry their own, as (x, y, sample_weight)")
         if not self.network.compiled:  # compiling again would throw the optimizer's state away
-            self.network.compile(
-                loss=self.loss(),
-                optimizer=self.optimizer(),
-                metrics=self.metrics(),
-                steps_per_execution=STEPS_PER_EXECUTION,
+            self.compile()
+
+        settings = {"model": self.name, "seed": seed}
+        if arrays:
+            x, y = (self.data.x_train, self.data.y_train) if training is None else training
+            training = x, y, sample_weight
+            if validation is None:
+                training, validation = self._split(*training, validation_fraction, seed)
+            settings |= {"images": len(x), "batch_size": batch_size, "validation_fraction": validation_fraction}
+        else:
+            self._check_batches(training)
+        if isinstance(validation, tuple | list):
+            validation = self._batches(validation, batch_size, augment_val)
+
+        if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
+            names = {"name": self.name, "class_names": self.data.class_names}
+            checkpoints = Checkpoints(checkpoints, settings=settings, **names)
+        with checkpoints.locked() if checkpoints else nullcontext():
+            done = checkpoints.restore(self.network) if checkpoints else 0
+            if arrays:
+                training = self._batches(training, batch_size, augment, shuffle=True, seed=seed, first_epoch=done)
+            history = self._train(
+                training,
+                validation_data=validation,
+                steps_per_epoch=steps_per_epoch,
+                epochs=epochs,
+                initial_epoch=done,
+                callbacks=[*callbacks, checkpoints] if checkpoints else [*callbacks],
+                verbose=verbose,
             )
-        augment_fn, format_fn = self.batch_augment_fn, self.batch_format_fn
-        return self.network.fit(
-            as_tf_data(*training, batch_size, augment_fn if augment else None, format_fn, shuffle=True, seed=seed),
-            validation_data=validation
-            and as_tf_data(*validation, batch_size, augment_fn if augment_val else None, format_fn),
-            epochs=epochs,
-            callbacks=callbacks,
-            verbose=verbose,
-            shuffle=False,  # the pipeline shuffles; Keras would warn that it cannot
-        )
+        if checkpoints:
+            history.epoch, history.history = checkpoints.columns()
+        return history
 
     def predict(self, x, batch_size=256):
-        """Return what the network says to raw images, after `batch_format_fn`.
+        """Return what the network says to raw images, after `format_fn`.
 
         Args:
             x: as `data.x_test`.
             batch_size: images at a time.
 
         Returns:
-            The network's output, float32 (n, *output_shape): for characters, probabilities.
+            Logits, float32 (n, *the network's output without the batch).
         """
         # called, not `network.predict`: a network costs more to trace than to run over some thousand images
         nothing = np.zeros(len(x), "uint8")  # the place of the labels
-        batches = DatasetSequence(x, nothing, batch_size, format_fn=self.batch_format_fn)
+        batches = DatasetSequence(x, nothing, batch_size, format_fn=self.format_fn)
         outputs = [self.network(batch, training=False) for batch, _ in batches]
         return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])
 
     def evaluate(self, x, y, batch_size=256):
-        """Return the accuracy on images as they are in the data set.
+        """Return the accuracy on images as they are in the data set, one number, as scikit-learn's `score`.
 
         Args:
             x: as `data.x_test`.
-            y: their labels, one-hot (n, classes) or integers (n,).
+            y: their labels, integers (n,).
             batch_size: images at a time.
 
         Returns:
             The share of images recognized, a float from 0 to 1.
 
         Raises:
-            ValueError: the labels are neither, or not as many as the images.
+            ValueError: the labels are no integers, or not as many as the images.
         """
-        labels = class_indices(y, self.data.output_shape[0])
-        if len(labels) != len(x):
-            raise ValueError(f"{len(x)} images and {len(labels)} labels: give a label for each image")
-        return float(np.mean(self.predict(x, batch_size).argmax(-1) == labels))
+        y = integer_labels(y)
+        if len(y) != len(x):
+            raise ValueError(f"{len(x)} images and {len(y)} labels: give a label for each image")
+        return float(np.mean(self.predict(x, batch_size).argmax(-1) == y))
 
     def loss(self):
         """Return the loss, as `keras.Model.compile` takes it."""
-        return "categorical_crossentropy"
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def optimizer(self):
         """Return the optimizer, as `keras.Model.compile` takes it."""
@@ -164,11 +222,24 @@ class Model:
 
     def strata(self, y):
         """Return what the validation part is stratified by, an integer a row; None for a random part."""
-        return class_indices(y, self.data.output_shape[0])
+        return y
+
+    def check_labels(self, y):
+        """Refuse, before the training, labels that the network cannot learn.
+
+        Args:
+            y: as `data.y_train`.
+
+        Raises:
+            ValueError: they are no integers (n,) from 0 to the number of classes - 1.
+        """
+        y, classes = integer_labels(y), len(self.data.class_names)
+        if len(y) and not 0 <= y.min() <= y.max() < classes:
+            raise ValueError(f"labels run from {y.min()} to {y.max()}, and the data set has {classes} classes")
 
     def save_weights(self):
         """Write the weights to `weights_filename`, whole or not at all, and return the path."""
-        weights.save(self.weights_filename, self.network, self.name, self.data.mapping)
+        weights.save(self.weights_filename, self.network, name=self.name, class_names=self.data.class_names)
         return self.weights_filename
 
     def load_weights(self):
@@ -176,16 +247,65 @@ class Model:
 
         Raises:
             FileNotFoundError: there are none.
-            WeightsError: they are another network's, or of other characters, or damaged. The
-                network is as it was.
+            WeightsError: they are another network's, or of other classes, or damaged. The network
+                is as it was.
         """
-        weights.load(self.weights_filename, self.network, self.name, self.data.mapping)
+        weights.load(self.weights_filename, self.network, name=self.name, class_names=self.data.class_names)
 
-    def _split(self, dataset, fraction, seed):
-        """Return (x, y) to train on, and (x, y) to validate on, or None."""
-        x, y = dataset.x_train, dataset.y_train
+    def export(self, path):
+        """Write a `.keras` file that takes raw images, and gives probabilities.
+
+        It holds `format_fn`, the network and a softmax in one model, for those who have Keras alone:
+        `keras.saving.load_model(path)`. A network of one's own classes needs these to be imported first.
+
+        Args:
+            path: of the file; it ends in ".keras". From uint8 (batch, *image_shape) the model in it
+                gives float32 probabilities, in the shape of the logits.
+
+        Raises:
+            ValueError: the path ends otherwise.
+        """
+        if Path(path).suffix != ".keras":
+            raise ValueError(f"{path} is no name for such a file: end it in .keras")
+        images = keras.Input(self.image_shape, dtype="uint8", name="images")
+        x = images if self.format_fn is None else self.format_fn(images, None)[0]
+        probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(self.network(x, training=False))
+        with atomic_write(path) as beside:
+            keras.Model(images, probabilities, name=self.network.name).save(beside)
+
+    def _train(self, training, **arguments):
+        return self.network.fit(training, shuffle=False, **arguments)  # a stream cannot be shuffled, and Keras would warn
+
+    def _check_batches(self, batches):
+        """Refuse, before the training, batches that the network cannot learn from; to be overridden."""
+
+    def _batches(self, arrays, batch_size, augment, **order):
+        x, y, sample_weight = (*arrays, None)[:3]
+        self.check_labels(y)
+
+        def augment_fn(x, y):
+            return self.augmentation(x, training=True), y
+
+        # tf.data prepares batches in other threads; a sequence serves the other backends
+        make = batched_dataset if keras.backend.backend() == "tensorflow" else DatasetSequence
+        return make(
+            x,
+            y,
+            batch_size,
+            sample_weight=sample_weight,
+            augment_fn=augment_fn if augment and self.augmentation else None,
+            format_fn=self.format_fn,
+            **order,
+        )
+
+    def _split(self, x, y, sample_weight, fraction, seed):
+        """Return (x, y, sample_weight) to train on, and the same to validate on, or None."""
+        if not 0 <= fraction < 1:
+            raise ValueError(
+                f"validation_fraction is {fraction}; give the share to hold out, at least 0 (none) and below 1"
+            )
         if not fraction:
-            return (x, y), None
+            return (x, y, sample_weight), None
         try:
             train, val = train_test_split(
                 np.arange(len(x)), test_size=fraction, random_state=seed, stratify=self.strata(y)
@@ -195,20 +315,25 @@ class Model:
                 f"{len(x)} training images, {fraction} of them to validate on: {error} Give more images, or another "
                 "validation_fraction (0 for no validation)."
             ) from error
-        return (x[train], y[train]), (x[val], y[val])
+        return tuple(
+            (x[rows], y[rows], None if sample_weight is None else np.asarray(sample_weight)[rows])
+            for rows in (train, val)
+        )
 
 
-def class_indices(y, classes):
-    """Return labels as integers (n,), from integers (n,) or one-hot (n, classes).
+def steps_per_epoch(examples, batch_size, validation_fraction=0):
+    """Return how many batches `fit` takes from so many examples in an epoch, the part held out left aside."""
+    return math.ceil((examples - math.ceil(examples * validation_fraction)) / batch_size)
+
+
+def integer_labels(y):
+    """Return labels as an integer array (n,).
 
     Raises:
-        ValueError: they are neither.
+        ValueError: they are none.
     """
     y = np.asarray(y)
     if y.ndim == 1 and np.issubdtype(y.dtype, np.integer):
         return y
-    if y.ndim == 2 and y.shape[1] == classes:
-        return y.argmax(-1)
-    raise ValueError(
-        f"labels are {y.dtype} {y.shape}; give integers of shape (n,), or one-hot labels of shape (n, {classes})"
-    )
+    advice = "; for one-hot labels pass y.argmax(axis=-1)" if y.ndim == 2 and y.shape[1] > 1 else ""
+    raise ValueError(f"labels are {y.dtype} {y.shape}; give integers of shape (n,){advice}")

@@ -1,48 +1,70 @@
-"""Train the ResNet on Tiny ImageNet: the command `python -m text_recognizer.recipes.resnet`.
+"""Train the ResNet on Tiny ImageNet, in a run that may be stopped at any moment and goes on.
 
-It may be stopped at any moment, by Ctrl-C, `kill -9` or a power cut. The same command then goes on
-after the last whole epoch, and ends with the history and the weights of a run that was never
-stopped. For that, an epoch depends on nothing but the state at its start, which is in the checkpoint
-(see `Checkpoints`), and its number, from which the order of its images and their flips are drawn
-(see `Shards.training_batches`). The network itself draws nothing: it has no dropout.
+A run that was stopped, by Ctrl-C, `kill -9` or a power cut, goes on after the last whole epoch, and
+ends with the history and the weights of a run that was never stopped: to the bit on a CPU, and on a
+GPU to rounding, or to the bit after `tf.config.experimental.enable_op_determinism()`. For that, an
+epoch depends on nothing but the state at its start, which is in the checkpoint (see `Checkpoints`),
+and its number, from which the order of its images and their flips are drawn (see
+`Shards.training_batches`). The network itself draws nothing: it has no dropout.
 
 It trains on all GPUs of a machine, and on several machines if it is started on each with a TF_CONFIG
-that names them all (https://www.tensorflow.org/guide/distributed_training) and with `--loop`.
+that names them all (https://www.tensorflow.org/guide/distributed_training) and with `by_hand`.
 """
 
-import argparse
 import dataclasses
-import functools
 import os
 import sys
-from contextlib import contextmanager, nullcontext
-from pathlib import Path
+from contextlib import nullcontext
+from typing import NamedTuple
 
 import keras
 import tensorflow as tf
-from filelock import FileLock, Timeout
 
-from text_recognizer.datasets import tiny_imagenet
-from text_recognizer.datasets.source import FULL, DatasetUnavailableError, source
+from text_recognizer.datasets import TinyImagenet
+from text_recognizer.datasets.tiny_imagenet import read_image
+from text_recognizer.files import place
+from text_recognizer.models.image_model import ImageModel, top_metrics
+from text_recognizer.networks import Resnet
 from text_recognizer.pipelines.tfrecord_shards import write_shards
-from text_recognizer.networks.resnet import Resnet
 from text_recognizer.training import loop
-from text_recognizer.training.callbacks import Checkpoints, ProgressBar
-from text_recognizer.recipes.resnet_configuration import SAMPLE, TINY_IMAGENET, Configuration
+from text_recognizer.training.checkpoints import Checkpoints
+from text_recognizer.training.progress import ProgressBar
 
-DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
-CONSTANTS = dataclasses.fields(Configuration)
 CHANGEABLE = ("epochs", "checkpoints_kept")  # constants that may be others when a run goes on
 
 
-def load_shards(configuration, images_per_class=None):
+class Run(NamedTuple):
+    """What `train` returns.
+
+    Attributes:
+        model: an `ImageModel`, trained.
+        history: a list of a dict for each epoch, the rows of history.csv.
+        test: what it reaches on the test images at the end: loss, top1, top5.
+        chief: whether this process is the one of all machines' that writes and reports.
+    """
+
+    model: ImageModel
+    history: list
+    test: dict
+    chief: bool
+
+
+class ImageModelByHand(ImageModel):
+    """An `ImageModel` that `loop.fit` trains: on several devices and machines, where Keras' own `fit` cannot follow."""
+
+    def _train(self, training, verbose=None, **arguments):
+        return loop.fit(self.network, training, **arguments)
+
+
+def load_shards(data, configuration, images_per_class=None):
     """Return what a run trains on, what it validates with after each epoch, and what it is tested on at the end.
 
-    The first call writes them beside the data set, in the Keras home. The validation images are set
-    aside from the training images. The test images are the data set's own validation images, since
-    nobody has the labels of those that it calls test.
+    The first call writes them beside the data set. The validation images are set aside from the
+    training images. The test images are the data set's own validation images, since nobody has the
+    labels of those that it calls test.
 
     Args:
+        data: a `TinyImagenet`.
         configuration: a `Configuration`.
         images_per_class: take the first so many training images of each class. Default: all.
 
@@ -50,20 +72,19 @@ def load_shards(configuration, images_per_class=None):
         Three `Shards`.
 
     Raises:
-        DatasetUnavailableError, ValueError: as for `tiny_imagenet.load` and `write_shards`.
+        ValueError: as for `TinyImagenet.train`, `LabeledFiles.split` and `write_shards`.
     """
     classes, count = configuration.classes, configuration.shards
-    data = tiny_imagenet.load(classes)
     training, validation = data.train(images_per_class).split(configuration.validation_fraction)
-    folder = data.folder.with_name(f"{data.folder.name}-shards")
+    folder = place(f"{data.folder.name}-shards")
     return [
         write_shards(
             folder / f"{part}-{classes}-classes-{len(images)}-images-{count}-shards",
             images.files,
             images.labels,
+            read=read_image,
             count=count,
             file_format=configuration.shard_format,
-            processes=1 if len(images) < 10_000 else None,  # for fewer, starting a Python takes longer than writing
             progress=sys.stdout.isatty(),
         )
         for part, images in {"training": training, "validation": validation, "test": data.validation()}.items()
@@ -93,7 +114,7 @@ def build_network(configuration, steps_per_epoch, dtype_policy="float32", jit_co
         A `Resnet`, its weights drawn from Keras' global seed, its optimizer built.
     """
     network = Resnet(configuration.classes, configuration.filters, configuration.levels, dtype=dtype_policy)
-    network.build((None, *tiny_imagenet.IMAGE_SHAPE))
+    network.build((None, *TinyImagenet.input_shape))
     if tf.distribute.get_strategy().num_replicas_in_sync > 1:
         for layer in network._flatten_layers():  # no public way reaches the layers within the blocks
             if isinstance(layer, keras.layers.BatchNormalization):
@@ -109,7 +130,7 @@ def build_network(configuration, steps_per_epoch, dtype_policy="float32", jit_co
     optimizer = keras.optimizers.SGD(rate, configuration.momentum, weight_decay=decay)
     optimizer.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    network.compile(optimizer, loss, metrics=loop.metrics(), jit_compile=jit_compile)
+    network.compile(optimizer, loss, metrics=top_metrics(), jit_compile=jit_compile)
     network.optimizer.build(network.trainable_variables)  # where it is not, Keras does not restore the momentum
     return network
 
@@ -118,38 +139,43 @@ def train(
     configuration,
     folder,
     *,
+    source=None,
     images_per_class=None,
     by_hand=False,
     dtype_policy="float32",
     jit_compile=False,
     strategy=None,
 ):
-    """Train the network of a configuration, or go on with it, and print what it reaches.
+    """Train the network of a configuration, or go on with it, and judge it by the test images.
 
     Args:
         configuration: a `Configuration`.
         folder: of the run, for `Checkpoints`. Several machines must share it.
+        source: "sample" or "full"; see `text_recognizer.datasets.Dataset`.
         images_per_class: as for `load_shards`.
         by_hand: train with `loop.fit` instead of the network's own.
         dtype_policy, jit_compile: as for `build_network`.
-        strategy: a `tf.distribute.Strategy`, to train on all its devices. Default: TensorFlow's own.
+        strategy: a `tf.distribute.Strategy`, to train on all its devices. Default: one for all
+            machines and devices that there are.
 
     Returns:
-        The network, and the history: a list of a dict for each epoch, the rows of history.csv.
+        A `Run`.
 
     Raises:
-        ValueError: another process trains in the folder, or its run has other settings.
+        ValueError: another process trains in the folder, or its run has other settings; or as for
+            `load_shards`.
         FloatingPointError: the loss is no number any more.
-        DatasetUnavailableError, ValueError: as for `load_shards`.
+        DatasetUnavailableError: the data set cannot be had.
     """
-    strategy = strategy or tf.distribute.get_strategy()
-    training, validation, test = load_shards(configuration, images_per_class)
+    strategy = strategy or _strategy(by_hand)
+    data = TinyImagenet(classes=configuration.classes, source=source)
+    training, validation, test = load_shards(data, configuration, images_per_class)
     batch_size, epochs, seed = configuration.batch_size, configuration.epochs, configuration.seed
     steps = training.steps(batch_size)
     keras.utils.set_random_seed(seed)
     with strategy.scope():
         network = build_network(configuration, steps, dtype_policy, jit_compile)
-    fit, evaluate = _fit_and_evaluate(network, by_hand)
+    model = (ImageModelByHand if by_hand else ImageModel)(data, network, weights_dir=folder)
 
     settings = {
         **{name: value for name, value in dataclasses.asdict(configuration).items() if name not in CHANGEABLE},
@@ -158,56 +184,31 @@ def train(
     }
     chief = strategy.extended.should_checkpoint
     checkpoints = Checkpoints(
-        folder, configuration.checkpoint_format, configuration.checkpoints_kept, settings, writes=chief
+        folder,
+        configuration.checkpoint_format,
+        keep=configuration.checkpoints_kept,
+        settings=settings,
+        writes=chief,
     )
-    with _alone_in(folder) if chief else nullcontext():
+    with checkpoints.locked():
         done = checkpoints.restore(network)
         _check_that_all_restored(strategy, done)
         if done < epochs:
-            with ProgressBar(epochs, done) if chief else nullcontext() as progress:
-                fit(
+            with ProgressBar() if chief else nullcontext() as progress:
+                model.fit(
                     training.training_batches(batch_size, configuration.shuffle, seed=seed, first_epoch=done),
-                    validation_data=_once(validation, batch_size),
+                    _once(validation, batch_size),
                     steps_per_epoch=steps,
                     epochs=epochs,
-                    initial_epoch=done,
-                    callbacks=[checkpoints, progress] if progress else [checkpoints],
+                    callbacks=[progress] if progress else [],
+                    checkpoints=checkpoints,
+                    verbose=0,
                 )
-    reached = evaluate(_once(test, batch_size))
-    if chief:
-        print(f"test, {len(test):,} images:", "  ".join(f"{name} {value:.4f}" for name, value in reached.items()))
-    return network, checkpoints.history
-
-
-def main(arguments=None):
-    """Run the command and return its exit status: 0, 1 after an error, 130 after Ctrl-C.
-
-    Args:
-        arguments: a list of strings. Default: those of the command line. Wrong ones end the program
-            with status 2, as `argparse` does it.
-    """
-    parser = _parser()
-    options = vars(parser.parse_args(arguments))
-    try:
-        constants = {field.name: options.pop(field.name) for field in CONSTANTS if field.name in options}
-        configuration = dataclasses.replace(TINY_IMAGENET if source() == FULL else SAMPLE, **constants)
-        folder = options.pop("folder") or Path("runs", f"resnet-{source()}")
-        train(configuration, folder, strategy=_strategy(options["by_hand"]), **options)
-        return 0
-    except (DatasetUnavailableError, FloatingPointError, OSError, ValueError, tf.errors.OpError) as error:
-        print(f"{parser.prog}: error: {_first_line(error)}", file=sys.stderr)
-        return 1
-    except KeyboardInterrupt:
-        print(f"\n{parser.prog}: interrupted; the same command goes on after the last whole epoch", file=sys.stderr)
-        return 130
-
-
-def _fit_and_evaluate(network, by_hand):
     if by_hand:
-        return functools.partial(loop.fit, network), functools.partial(loop.evaluate, network)
-    # The pipeline shuffles, and the bar is the run's own.
-    fit = functools.partial(network.fit, shuffle=False, verbose=0)
-    return fit, functools.partial(network.evaluate, verbose=0, return_dict=True)
+        reached = loop.evaluate(network, _once(test, batch_size))
+    else:
+        reached = network.evaluate(_once(test, batch_size), verbose=0, return_dict=True)
+    return Run(model, checkpoints.history, reached, chief)
 
 
 def _once(shards, batch_size):
@@ -226,67 +227,8 @@ def _strategy(by_hand):
     return tf.distribute.get_strategy()
 
 
-@contextmanager
-def _alone_in(folder):
-    """Keep other processes out of the folder of a run. The lock ends with the process, however that ends."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
-    try:
-        lock = FileLock(Path(folder, ".lock")).acquire(blocking=False)
-    except Timeout:
-        raise ValueError(f"another process trains in {folder}: wait for it, or give another folder") from None
-    with lock:
-        yield
-
-
 def _check_that_all_restored(strategy, done):
     """Refuse to go on where machines that do not share the folder have restored different epochs."""
     everywhere = strategy.reduce("SUM", strategy.run(lambda: tf.constant(done)), axis=None)
     if everywhere != done * strategy.num_replicas_in_sync:
         raise ValueError(f"this machine has {done} epochs and another one has not: all must share the run's folder")
-
-
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m text_recognizer.recipes.resnet",
-        description="Train the ResNet on Tiny ImageNet, or on the sample (WORKBOOK_DATA), and go on where it stopped.",
-        argument_default=argparse.SUPPRESS,
-    )
-    add = parser.add_argument
-    add("--folder", default=None, help="of the run: checkpoints, history.csv. Default: runs/resnet-sample or -full")
-    add("--images-per-class", type=int, default=None, metavar="N", help="train on a part of each class")
-    add("--loop", action="store_true", dest="by_hand", default=False, help="train with the loop by hand, not with fit")
-    add("--dtype-policy", choices=DTYPE_POLICIES, default="float32", help="default: %(default)s")
-    add("--jit-compile", action="store_true", default=False, help="compile with XLA")
-
-    group = parser.add_argument_group("the configuration")
-    for field in CONSTANTS:
-        group.add_argument(f"--{field.name.replace('_', '-')}", help=_help(field), **_kind(field.default))
-    return parser
-
-
-def _kind(default):
-    """Return how `argparse` reads a constant like this one."""
-    if isinstance(default, bool):
-        return {"action": argparse.BooleanOptionalAction}
-    if isinstance(default, tuple):
-        return {"type": _integers, "metavar": "N,N,..."}
-    return {"type": type(default), "metavar": type(default).__name__.upper()}
-
-
-def _integers(text):
-    return tuple(int(number) for number in text.split(","))
-
-
-def _help(field):
-    unit, sample, full = field.metadata["unit"], getattr(SAMPLE, field.name), getattr(TINY_IMAGENET, field.name)
-    default = f"{full}" if sample == full else f"{full}; on the sample {sample}"
-    text = f"{unit} {field.metadata['meaning']}".strip() + f" (default: {default})"
-    return text.replace("%", "%%")
-
-
-def _first_line(error):
-    return str(error).strip().partition("\n")[0] or type(error).__name__
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -97,6 +97,8 @@ def _tells_apart(file_format, number):
     return len(names) == 2 and not any("/" in name for name in names)
 
 
+DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
+
 TINY_IMAGENET = Configuration()
 """The homework's own, for a machine with a GPU, or a few days."""
 

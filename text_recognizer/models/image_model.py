@@ -1,0 +1,47 @@
+"""A model that tells what is on a photograph."""
+
+import keras
+
+from text_recognizer.models.recognizer import Recognizer
+
+
+class ImageModel(Recognizer):
+    """A network that classifies photographs, and the data set that it learns from.
+
+    The data set's images are uint8; the network gets each with mean 0 and standard deviation 1.
+    Besides the loss it is judged by top-1 and top-5: how often the truth comes first, and how often
+    it is among the first five. See `Recognizer` for the arguments.
+    """
+
+    def __init__(self, data, network, weights_dir=None):
+        super().__init__(data, network, weights_dir)
+        self.format_fn = standardize
+
+    def metrics(self):
+        """Return top-1 and top-5."""
+        return top_metrics()
+
+
+def standardize(x, y):
+    """Return a batch with the mean 0 and the standard deviation 1 for each image, float32.
+
+    An image of one colour becomes 0: the deviation is at least 1 / sqrt(values of an image), as in
+    `tf.image.per_image_standardization`.
+
+    Args:
+        x: (batch, height, width, channels), of any numbers.
+        y: anything; it is handed on.
+    """
+    ops = keras.ops
+    x = ops.cast(x, "float32")
+    smallest = ops.rsqrt(ops.cast(x.shape[1] * x.shape[2] * x.shape[3], "float32"))
+    mean = ops.mean(x, axis=(1, 2, 3), keepdims=True)
+    return (x - mean) / ops.maximum(ops.std(x, axis=(1, 2, 3), keepdims=True), smallest), y
+
+
+def top_metrics():
+    """Return what is measured besides the loss, for integer labels: top-1 and top-5, from 0 to 1."""
+    return [
+        keras.metrics.SparseCategoricalAccuracy(name="top1"),
+        keras.metrics.SparseTopKCategoricalAccuracy(k=5, name="top5"),
+    ]
