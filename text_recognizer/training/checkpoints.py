@@ -162,6 +162,7 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             ValueError: the checkpoint is damaged, of another network or optimizer, or of a run with
                 other settings; the network is as it was.
+            OSError: history.csv cannot be written.
         """
         if self.writes:
             with self._complaint():
