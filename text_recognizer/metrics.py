@@ -1,4 +1,4 @@
-"""The character error rate and the word error rate: how much of a text would have to be corrected."""
+"""What models are judged by: character and word error rate, top-1 and top-5."""
 
 import itertools
 
@@ -198,3 +198,19 @@ def _loop(lower, upper, body, state):
     for index in range(lower, upper):
         state = body(index, state)
     return state
+
+
+def top_metrics():
+    """Return what a classifier is judged by besides its loss: how often the truth comes first, and is among five.
+
+    Returns:
+        Two Keras metrics for integer labels and logits or probabilities, "top1" and "top5", from 0 to 1.
+
+    Example:
+        >>> [metric.name for metric in top_metrics()]
+        ['top1', 'top5']
+    """
+    return [
+        keras.metrics.SparseCategoricalAccuracy(name="top1"),
+        keras.metrics.SparseTopKCategoricalAccuracy(k=5, name="top5"),
+    ]

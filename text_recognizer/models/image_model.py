@@ -2,6 +2,7 @@
 
 import keras
 
+from text_recognizer.metrics import top_metrics
 from text_recognizer.models.recognizer import Recognizer
 
 
@@ -37,11 +38,3 @@ def standardize(x, y):
     smallest = ops.rsqrt(ops.cast(x.shape[1] * x.shape[2] * x.shape[3], "float32"))
     mean = ops.mean(x, axis=(1, 2, 3), keepdims=True)
     return (x - mean) / ops.maximum(ops.std(x, axis=(1, 2, 3), keepdims=True), smallest), y
-
-
-def top_metrics():
-    """Return what is measured besides the loss, for integer labels: top-1 and top-5, from 0 to 1."""
-    return [
-        keras.metrics.SparseCategoricalAccuracy(name="top1"),
-        keras.metrics.SparseTopKCategoricalAccuracy(k=5, name="top5"),
-    ]

@@ -23,7 +23,8 @@ import tensorflow as tf
 from text_recognizer.datasets import TinyImagenet
 from text_recognizer.datasets.tiny_imagenet import read_image
 from text_recognizer.files import place
-from text_recognizer.models.image_model import ImageModel, top_metrics
+from text_recognizer.metrics import top_metrics
+from text_recognizer.models import ImageModel
 from text_recognizer.networks import Resnet
 from text_recognizer.pipelines.tfrecord_shards import write_shards
 from text_recognizer.training import loop

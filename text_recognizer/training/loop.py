@@ -3,25 +3,14 @@
 import keras
 import tensorflow as tf
 
-
-def metrics():
-    """Return what is measured besides the loss: how often the truth comes first, how often among the first five.
-
-    Example:
-        >>> [metric.name for metric in metrics()]
-        ['top1', 'top5']
-    """
-    return [
-        keras.metrics.SparseCategoricalAccuracy(name="top1"),
-        keras.metrics.SparseTopKCategoricalAccuracy(k=5, name="top5"),
-    ]
+from text_recognizer.metrics import top_metrics
 
 
 def fit(network, training, *, validation_data=None, steps_per_epoch, epochs, initial_epoch=0, callbacks=()):
     """Do what `network.fit` does with these arguments, and end at the same weights, up to rounding.
 
     It is for classifiers that give logits: the loss is the cross-entropy, plus the penalties of the
-    network's regularizers, and the metrics are those of `metrics()`.
+    network's regularizers, and the metrics are those of `metrics.top_metrics()`.
 
     A network made in the scope of a `tf.distribute` strategy is trained on all the strategy's
     devices and machines. Each replica takes a part of every batch, and the gradients of all are
@@ -99,7 +88,7 @@ def fit(network, training, *, validation_data=None, steps_per_epoch, epochs, ini
 
 
 def evaluate(network, dataset):
-    """Return the loss and the metrics of `metrics()` on a data set, a dict as of `network.evaluate`.
+    """Return the loss and the metrics of `metrics.top_metrics()` on a data set, a dict as of `network.evaluate`.
 
     Args:
         network: as for `fit`.
@@ -155,7 +144,7 @@ class _Steps:
             )
         self.network, self.strategy = network, network.distribute_strategy
         with self.strategy.scope():
-            self.loss, self.accuracies = keras.metrics.Mean(name="loss"), metrics()
+            self.loss, self.accuracies = keras.metrics.Mean(name="loss"), top_metrics()
 
     def train(self, images, labels, weights=1):
         optimizer, variables = self.network.optimizer, self.network.trainable_variables

@@ -8,7 +8,7 @@ from numbers import Integral
 import numpy as np
 import tensorflow as tf
 
-from text_recognizer.pipelines.arrays import as_tf_data
+from text_recognizer.pipelines.arrays import batched_dataset
 from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
@@ -61,7 +61,7 @@ def _check_format(scale: Callable) -> str:
     ways = {
         "NumPy arrays": lambda: scale(x, y),
         "tensors": lambda: scale(tf.constant(x), tf.constant(y)),
-        "the tensors of a tf.data pipeline": lambda: next(iter(as_tf_data(x, y, 1, format_fn=scale))),
+        "the tensors of a tf.data pipeline": lambda: next(iter(batched_dataset(x, y, 1, format_fn=scale))),
     }
     for kind, run in ways.items():
         try:
