@@ -41,7 +41,7 @@ class DatasetSequence(keras.utils.PyDataset):
     An `augment_fn` may draw its random numbers in three ways:
 
     - `keras.random` with a `keras.random.SeedGenerator`, or a Keras layer: see the top of this module. Create both
-      once, outside of the function.
+      once, outside of the function. Those without a seed take one that follows from `keras.utils.set_random_seed`.
     - `np.random`, `random` and `tf.random` go on from batch to batch, and so give others in each epoch. A run repeats
       them after `keras.utils.set_random_seed`, but not with several `workers`, which draw in any order.
     - A constant seed, as in `keras.random.normal(shape, seed=1)`, gives the same in every batch. That is no
@@ -182,8 +182,9 @@ def batched_dataset(
     `benchmarks/batches.py` measures one beside the other.
 
     Each time the dataset is iterated over is an epoch: the first is `first_epoch`, and the next one counts on, even
-    where the last was not read to its end. So `fit` gets another order in every epoch. Train with
-    `fit(dataset, shuffle=False)`: `fit` cannot reorder a stream, and warns when it is asked to.
+    where the last was not read to its end. So `fit` gets another order in every epoch. (On several devices it looks at
+    a batch before it trains, and that counts too.) Train with `fit(dataset, shuffle=False)`: `fit` cannot reorder a
+    stream, and warns when it is asked to.
 
     TensorFlow compiles a function once, and runs it in every epoch. What Python or NumPy draws in it is drawn when it
     is compiled, and stays; `tf.random` begins anew with each epoch if a seed is set. Such functions are refused,

@@ -271,7 +271,7 @@ def write_shards(
     count, seed = whole_number("count", count, least=1), whole_number("seed", seed, least=0)
     if count > len(source):
         raise ValueError(f"count is {count}, and there are {len(source)} images: a shard needs at least one")
-    threads = None if threads is None else whole_number("threads", threads, least=1)
+    threads = os.cpu_count() if threads is None else whole_number("threads", threads, least=1)
     files = _file_names(file_format, count)
     order = np.random.default_rng(seed).permutation(len(source))
     parts = dict(zip(files, np.array_split(order, count)))
@@ -357,7 +357,7 @@ class _Source:
                 f"labels is {labels.dtype} {labels.shape}; give an integer for each of the {len(self)} images"
             )
         self.labels = labels.tolist()
-        self.names = [_name(i, image) for i, image in enumerate(self.images)] if names is None else list(names)
+        self.names = [_name(i, image) for i, image in enumerate(self.images)] if names is None else list(map(str, names))
         if len(self.names) != len(self):
             raise ValueError(f"there are {len(self.names)} names for {len(self)} images")
         if len(set(self.names)) < len(self):
