@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import keras
 import numpy as np
@@ -95,9 +96,12 @@ def test_fit_learns_and_returns_its_history(trained, build):
 def fitted_on(model, **arguments):
     """Return the images and the labels that `fit` trains on and validates on."""
     seen = {}
-    model.network.fit = lambda training, validation_data, **_: seen.update(
-        training=training, validation=validation_data
-    )
+
+    def fit(training, validation_data, **_):
+        seen.update(training=training, validation=validation_data)
+        return SimpleNamespace(epoch=[])
+
+    model.network.fit = fit
     model.fit(**arguments)
     return [
         tuple(np.concatenate(arrays) for arrays in zip(*((x.numpy(), y.numpy()) for x, y, *_ in part)))
@@ -200,6 +204,20 @@ def test_a_second_fit_goes_on_where_the_first_stopped(build):
     assert int(optimizer.iterations) == 14
     model.fit(epochs=1, batch_size=100, verbose=0)
     assert model.network.optimizer is optimizer and int(optimizer.iterations) == 28
+
+
+def test_a_second_fit_has_another_order_and_the_same_validation_part(build):
+    """Two epochs of one call, and two calls of an epoch each, are the same training."""
+    weights = []
+    for calls in ([2], [1, 1]):
+        keras.utils.set_random_seed(0)
+        model = build()
+        model.augmentation = RandomAffine(seed=0)
+        for epochs in calls:
+            model.fit((X_TRAIN[:100], Y_TRAIN[:100]), epochs=epochs, verbose=0)
+        weights.append(model.network.get_weights())
+    for one, other in zip(*weights):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_callbacks_and_hooks(build):

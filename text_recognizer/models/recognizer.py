@@ -39,6 +39,7 @@ class Recognizer:
         format_fn: None, or a function from a batch (x, y) to what the network takes. `fit`,
             `predict`, `evaluate` and `export` all apply it, after any augmentation. It is written
             with `keras.ops`, or with Keras layers.
+        epochs: how many epochs `fit` has trained: each has an order and an augmentation of its own.
 
     Example:
         >>> import keras
@@ -61,6 +62,7 @@ class Recognizer:
         self.weights_dir = Path(weights_dir or Path("weights", data.source))
         self.augmentation = None
         self.format_fn = None
+        self.epochs = 0
 
     @property
     def image_shape(self):
@@ -155,11 +157,12 @@ class Recognizer:
 
         if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
             names = {"name": self.name, "class_names": self.data.class_names}
-            checkpoints = Checkpoints(checkpoints, settings=settings, **names)
+            checkpoints = Checkpoints(checkpoints, settings=settings, layers=[self.augmentation], **names)
         with checkpoints.locked() if checkpoints else nullcontext():
             done = checkpoints.restore(self.network) if checkpoints else 0
+            first = done or self.epochs
             if arrays:
-                training = self._batches(training, batch_size, augment, shuffle=True, seed=seed, first_epoch=done)
+                training = self._batches(training, batch_size, augment, shuffle=True, seed=seed, first_epoch=first)
             history = self._train(
                 training,
                 validation_data=validation,
@@ -169,6 +172,7 @@ class Recognizer:
                 callbacks=[*callbacks, checkpoints] if checkpoints else [*callbacks],
                 verbose=verbose,
             )
+        self.epochs = first + len(history.epoch)
         if checkpoints:
             history.epoch, history.history = checkpoints.columns()
         return history

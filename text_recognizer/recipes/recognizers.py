@@ -101,7 +101,7 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=FR
         "validation_fraction": validation_fraction,
         "seed": seed,
     }
-    checkpoints = Checkpoints(unfinished(model), settings=settings, keep=1)
+    checkpoints = Checkpoints(unfinished(model), keep=1, settings=settings, layers=[model.augmentation])
     history = model.fit(
         batch_size=batch_size,
         epochs=epochs,

@@ -198,7 +198,7 @@ def train(
             with ProgressBar() if chief else nullcontext() as progress:
                 model.fit(
                     training.training_batches(batch_size, configuration.shuffle, seed=seed, first_epoch=done),
-                    _once(validation, batch_size),
+                    validation.batches(batch_size),
                     steps_per_epoch=steps,
                     epochs=epochs,
                     callbacks=[progress] if progress else [],
@@ -206,15 +206,10 @@ def train(
                     verbose=0,
                 )
     if by_hand:
-        reached = loop.evaluate(network, _once(test, batch_size))
+        reached = loop.evaluate(network, test.batches(batch_size))
     else:
-        reached = network.evaluate(_once(test, batch_size), verbose=0, return_dict=True)
+        reached = network.evaluate(test.batches(batch_size), verbose=0, return_dict=True)
     return Run(model, checkpoints.history, reached, chief)
-
-
-def _once(shards, batch_size):
-    """Return the batches with their number, without which Keras takes the end of the data for a mistake and warns."""
-    return shards.batches(batch_size).apply(tf.data.experimental.assert_cardinality(shards.steps(batch_size)))
 
 
 def _strategy(by_hand):
