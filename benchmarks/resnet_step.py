@@ -1,6 +1,6 @@
 """How long a training step of the ResNet takes, and where the first one's time goes.
 
-    python -m benchmarks.resnet_step             # full width, batches of 32, as the homework has it
+    python -m benchmarks.resnet_step             # full width, batches of 32
     python -m benchmarks.resnet_step --help
 
 In one process, side by side: the network written by subclassing and functionally, in mixed
@@ -21,7 +21,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from text_recognizer.networks.resnet import BATCH_NORM_MOMENTUM, Resnet, resnet_functional
+from text_recognizer.networks.resnet import Resnet, resnet_functional
 from text_recognizer.training.profile import graph_flops, matmul, measure
 
 IMAGE = (64, 64, 3)
@@ -100,50 +100,14 @@ def step_flops(model, batch):
 def torch_step(model, images, labels):
     """Return a step of the same network in PyTorch, with the weights of `model`, checked by its outputs."""
     import torch
-    from torch import nn
+
+    from tests.pytorch import networks
 
     torch.set_num_threads(os.cpu_count())
-
-    def conv(inputs, outputs, kernel, stride=1):
-        return nn.Conv2d(inputs, outputs, kernel, stride, padding=kernel // 2, bias=False)
-
-    def norm(channels):
-        # PyTorch's momentum is the share of the new batch, Keras' that of the old average.
-        return nn.BatchNorm2d(channels, eps=1e-3, momentum=1 - BATCH_NORM_MOMENTUM)
-
-    def basic(inputs, outputs, kernel, stride=1):
-        return nn.Sequential(norm(inputs), nn.ReLU(), conv(inputs, outputs, kernel, stride))
-
-    class Residual(nn.Module):
-        def __init__(self, inputs, inside, outputs, stride=1, main=None):
-            super().__init__()
-            self.residual = nn.Sequential(
-                basic(inputs, inside, 1, stride), basic(inside, inside, 3), basic(inside, outputs, 1)
-            )
-            self.main = main or nn.Identity()
-
-        def forward(self, x):
-            return self.residual(x) + self.main(x)
-
-    width = model.get_layer("tail").filters
-    chain = [conv(3, width, 3), Residual(width, width // 4, width, main=conv(width, width, 1))]
-    for repeats in LEVELS:
-        chain += [Residual(width, width // 4, width) for _ in range(repeats)]
-        chain += [Residual(width, width // 2, 2 * width, 2, basic(width, 2 * width, 1, 2))]
-        width *= 2
-    chain += [norm(width), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, CLASSES)]
-    network = nn.Sequential(*chain)
-
-    weights = iter(model.get_weights())
-    with torch.no_grad():
-        for name, values in network.state_dict().items():
-            if not name.endswith("num_batches_tracked"):
-                # Kernels: (height, width, in, out) to (out, in, height, width); (in, out) to (out, in).
-                value = next(weights)
-                values.copy_(torch.from_numpy(value.transpose(*range(value.ndim)[::-1][:2], *range(value.ndim)[:-2])))
+    network = networks.resnet(IMAGE, CLASSES, model.get_layer("stem").filters, LEVELS)
+    networks.set_weights(network, model.get_weights())
     network = network.to(memory_format=torch.channels_last)
-    x = torch.from_numpy(np.moveaxis(images, -1, 1)).to(memory_format=torch.channels_last)
-    y = torch.from_numpy(labels)
+    x, y = torch.from_numpy(images), torch.from_numpy(labels)  # channels last in memory, once moved first
     network.eval()
     with torch.no_grad():
         np.testing.assert_allclose(network(x).numpy(), model.predict_on_batch(images), rtol=1e-3, atol=1e-3)
@@ -153,7 +117,7 @@ def torch_step(model, images, labels):
 
     def step():
         optimizer.zero_grad()
-        loss = nn.functional.cross_entropy(network(x), y)
+        loss = torch.nn.functional.cross_entropy(network(x), y)
         loss.backward()
         optimizer.step()
         return loss.item()

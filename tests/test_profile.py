@@ -4,7 +4,8 @@ import keras
 import pytest
 import tensorflow as tf
 
-from text_recognizer.networks.resnet import Resnet, resnet_functional
+from text_recognizer.networks import Resnet, lenet, line_cnn, mlp, vgg
+from text_recognizer.networks.resnet import resnet_functional
 from text_recognizer.training import profile as profiling
 from text_recognizer.training.profile import Speed, graph_flops, matmul, measure, memory, profile, speed
 
@@ -21,8 +22,8 @@ def functional():
     return resnet_functional(5, 8, [1, 1], IMAGE)
 
 
-def inference(model):
-    return graph_flops(lambda x: model(x, training=False), tf.TensorSpec((1, *IMAGE)))
+def inference(model, shape=IMAGE):
+    return graph_flops(lambda x: model(x, training=False), tf.TensorSpec((1, *shape)))
 
 
 # Operations
@@ -31,10 +32,10 @@ def inference(model):
 def test_two_layers_by_hand():
     table = profile(subclassed())
 
-    tail = table.loc["tail"]
-    assert tail.flops == 16 * 16 * 8 * (3 * 3 * 3 * 2)  # each output: 27 products and 27 sums
-    assert (tail.type, tail.output_shape, tail.parameters) == ("Conv2D", (16, 16, 8), 3 * 3 * 3 * 8)
-    assert tail.output_bytes == 16 * 16 * 8 * 4
+    stem = table.loc["stem"]
+    assert stem.flops == 16 * 16 * 8 * (3 * 3 * 3 * 2)  # each output: 27 products and 27 sums
+    assert (stem.type, stem.output_shape, stem.parameters) == ("Conv2D", (16, 16, 8), 3 * 3 * 3 * 8)
+    assert stem.output_bytes == 16 * 16 * 8 * 4
 
     dense = table.loc["dense"]
     assert dense.flops == 2 * 32 * 5 + 5
@@ -53,17 +54,57 @@ def test_the_sum_is_what_tensorflow_counts(make):
     assert profile(model).flops.sum() == inference(model)
 
 
+@pytest.mark.parametrize("network_fn", [mlp, lenet, vgg, line_cnn])
+@pytest.mark.parametrize("shape", [(28, 28), (29, 31, 3)])
+def test_every_network_can_be_counted_and_tensorflow_agrees(network_fn, shape):
+    network = network_fn(shape, (10,))
+    table = profile(network)
+    assert table.flops.sum() == inference(network, shape)
+    assert table.parameters.sum() == network.count_params()
+    assert table.output_shape.tolist()[-1] == network.output_shape[1:]
+
+
+@pytest.mark.parametrize(
+    "layer, shape, expected",
+    [
+        # the same convolution, whichever axis has the channels
+        (keras.layers.Conv2D(6, 3, data_format="channels_last"), (16, 14, 3), 14 * 12 * 6 * (27 * 2 + 1)),
+        (keras.layers.Conv2D(6, 3, data_format="channels_first"), (3, 16, 14), 14 * 12 * 6 * (27 * 2 + 1)),
+        (keras.layers.Conv2D(6, 3, 2, "same", data_format="channels_first"), (3, 16, 14), 8 * 7 * 6 * (27 * 2 + 1)),
+        (keras.layers.Conv1D(6, 3), (16, 5), 14 * 6 * (15 * 2 + 1)),
+        (keras.layers.Conv1D(6, 3, data_format="channels_first"), (5, 16), 14 * 6 * (15 * 2 + 1)),
+        (keras.layers.Dense(6, activation="relu"), (7, 4, 5), 7 * 4 * 6 * (5 * 2 + 1)),
+        (keras.layers.MaxPooling2D(2), (6, 8, 3), 3 * 4 * 3 * 4),
+        (keras.layers.MaxPooling2D(2, data_format="channels_first"), (3, 6, 8), 3 * 4 * 3 * 4),
+        (keras.layers.AveragePooling2D((3, 1), 1), (6, 8, 3), 4 * 8 * 3 * 3),
+        (keras.layers.GlobalAveragePooling2D(data_format="channels_first"), (3, 6, 8), 6 * 8 * 3),
+        (keras.layers.BatchNormalization(), (6, 8, 3), 2 * 6 * 8 * 3 + 6 * 3),
+        (keras.layers.BatchNormalization(axis=1), (3, 6, 8), 2 * 6 * 8 * 3 + 6 * 3),
+        (keras.layers.BatchNormalization(axis=-3, scale=False), (3, 6, 8), 2 * 6 * 8 * 3 + 5 * 3),
+        (keras.layers.BatchNormalization(center=False), (5,), 2 * 5 + 6 * 5),
+    ],
+)
+def test_a_layer_by_hand_and_by_tensorflow(layer, shape, expected):
+    model = keras.Sequential([keras.Input(shape), layer])
+    assert profile(model).flops.sum() == expected == inference(model, shape)
+
+
+def test_what_only_moves_numbers_is_free():
+    layers = [keras.layers.Reshape((4, 4, 3)), keras.layers.Dropout(0.5), keras.layers.Flatten(), keras.layers.ReLU()]
+    assert profile(keras.Sequential([keras.Input((16, 3)), *layers])).flops.tolist() == [0, 0, 0, 0]
+
+
 def test_the_full_network():
     network = Resnet(200, 64, [4, 6, 3, 2])
     network.build((None, 64, 64, 3))
     table = profile(network)
-    assert table.flops.sum() == 823_476_616
+    assert table.flops.sum() == 823_722_376
     assert table.parameters.sum() == 3_137_800
     assert table[table.type == "Conv2D"].flops.sum() / table.flops.sum() > 0.98
 
 
 def test_both_ways_of_writing_the_network_have_the_same_profile():
-    # Functional models sort their layers by depth, which puts a main path elsewhere.
+    # Functional models sort their layers by depth, which puts a shortcut elsewhere.
     ours, theirs = profile(subclassed()).sort_index(), profile(functional()).sort_index()
     assert ours.index.tolist() == theirs.index.tolist()
     assert ours.to_dict() == theirs.to_dict()
@@ -84,8 +125,16 @@ def test_what_cannot_be_counted_is_named():
         profile(Resnet(5, 8, [1]))
     with pytest.raises(ValueError, match="strange is a Softmax, .*known are Conv2D"):
         profile(keras.Sequential([keras.Input((3,)), keras.layers.Softmax(name="strange")]))
+    with pytest.raises(ValueError, match="dense has the activation sigmoid, whose operations cannot be counted"):
+        profile(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="sigmoid", name="dense")]))
     with pytest.raises(ValueError, match="conv does not know its shapes"):
         profile(keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, name="conv")]))
+
+
+def test_an_unknown_size_is_refused_where_tensorflow_would_count_nothing():
+    model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(5)])
+    with pytest.raises(ValueError, match=r"shape=\(None, 10\).* has a size that is unknown"):
+        graph_flops(model, tf.TensorSpec((None, 10)))
 
 
 # Memory
@@ -108,16 +157,22 @@ def test_training_keeps_what_is_normalized_and_what_is_rectified():
     one, two = (memory(network, IMAGE, batch_size).kept for batch_size in (1, 2))
 
     table = profile(network)
-    # A ReLU is as large as what was normalized for it. A block's input is normalized twice where it is downsampled.
-    relu = table[table.type == "ReLU"].drop(["downsample_0/main/relu", "downsample_1/main/relu"]).output_bytes.sum()
-    again = table.loc[["downsample_0/main/relu", "downsample_1/main/relu"]].output_bytes.sum()
+    kept = table[table.type == "ReLU"].output_bytes.sum()
+    # What was normalized is as large as its ReLU, but where only every fourth pixel is used. There it is the block's
+    # input, which is normalized twice, once for each path, and kept once.
+    normalized = table[table.type == "BatchNormalization"]
+    kept += normalized.output_bytes.sum() - normalized.filter(like="shortcut", axis="index").output_bytes.sum()
     image, pooled = 4 * 16 * 16 * 3, 4 * 32
-    assert two - one == 2 * relu + again + image + pooled
+    assert two - one == kept + image + pooled
 
 
-def test_memory_needs_an_optimizer():
+def test_memory_needs_weights_and_an_optimizer():
     with pytest.raises(ValueError, match="resnet.* has no optimizer.*compile it first"):
         memory(subclassed(), IMAGE, 1)
+    network = Resnet(5, 8, [1])
+    network.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="resnet.* is not built"):
+        memory(network, IMAGE, 1)
 
 
 # Time
@@ -130,6 +185,11 @@ def test_functions_are_measured_in_turn(monkeypatch):
     seconds = measure({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, repeats=3)
     assert "".join(calls) == "ab" + "ab" * 3  # once to warm up
     assert seconds == {"a": 2, "b": 5}  # of 1, 3, 2 and of 5, 4, 6
+
+
+def test_no_round_is_refused():
+    with pytest.raises(ValueError, match="repeats is 0; give 1 or more"):
+        measure({}, repeats=0)
 
 
 def test_the_product_is_of_the_size_that_its_operations_say():

@@ -7,14 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from text_recognizer.networks.resnet import (
-    Bottleneck,
-    Downsample,
-    Resnet,
-    ResnetBasic,
-    SpecialBottleneck,
-    resnet_functional,
-)
+from text_recognizer.networks.resnet import Bottleneck, PreActConv2D, Resnet, resnet_functional
 
 IMAGE = (16, 16, 3)
 LEVELS = [2, 1]
@@ -55,16 +48,16 @@ def compiled(model):
 def parameters(classes, width, levels, channels=3):
     """Count by the formula: k * k * in * out for a convolution, 4 for each channel normalized."""
 
-    def basic(inputs, outputs, kernel):
+    def preactivated(inputs, outputs, kernel):
         return 4 * inputs + kernel * kernel * inputs * outputs
 
     def residual(inputs, inside, outputs):
-        return basic(inputs, inside, 1) + basic(inside, inside, 3) + basic(inside, outputs, 1)
+        return preactivated(inputs, inside, 1) + preactivated(inside, inside, 3) + preactivated(inside, outputs, 1)
 
     count = 9 * channels * width + residual(width, width // 4, width) + width * width
     for repeats in levels:
         count += repeats * residual(width, width // 4, width)
-        count += residual(width, width // 2, 2 * width) + basic(width, 2 * width, 1)
+        count += residual(width, width // 2, 2 * width) + preactivated(width, 2 * width, 1)
         width *= 2
     return count + 4 * width + width * classes + classes
 
@@ -89,7 +82,7 @@ def test_the_image_halves_and_the_channels_double_at_each_level():
     for level, (size, channels) in enumerate([(32, 128), (16, 256), (8, 512), (4, 1024)]):
         (line,) = [line for line in summary.splitlines() if f"downsample_{level} " in line]
         assert f"(None, {size}, {size}, {channels})" in line
-    assert sum("(Bottleneck)" in line for line in summary.splitlines()) == 4 + 6 + 3 + 2
+    assert sum("(Bottleneck)" in line for line in summary.splitlines()) == 1 + 4 + 6 + 3 + 2 + 4
 
 
 def test_the_first_batch_does_not_fix_the_batch():
@@ -104,13 +97,15 @@ def test_the_first_batch_does_not_fix_the_batch():
 @pytest.mark.parametrize(
     "block, output",
     [
-        (ResnetBasic(6, 3), (9, 9, 6)),
-        (ResnetBasic(6, 1, strides=2), (5, 5, 6)),
+        (PreActConv2D(6, 3), (9, 9, 6)),
+        (PreActConv2D(6, 1, strides=2), (5, 5, 6)),
+        (PreActConv2D(6, 3, strides=2), (5, 5, 6)),
         (Bottleneck(8), (9, 9, 8)),
-        (SpecialBottleneck(12), (9, 9, 12)),
-        (Downsample(8), (5, 5, 16)),
+        (Bottleneck(12, projection="linear"), (9, 9, 12)),
+        (Bottleneck(12, projection="linear", strides=3), (3, 3, 12)),
+        (Bottleneck(16, projection="preactivated"), (9, 9, 16)),
+        (Bottleneck(16, projection="preactivated", strides=2), (5, 5, 16)),
     ],
-    ids=lambda value: type(value).__name__ if isinstance(value, keras.layers.Layer) else str(value),
 )
 def test_a_block_announces_the_shape_it_gives(block, output):
     x = images(2, (9, 9, 8))
@@ -118,14 +113,29 @@ def test_a_block_announces_the_shape_it_gives(block, output):
     assert block(x).shape == (2, *output)
 
 
-def test_a_basic_block_normalizes_and_rectifies_before_it_convolves():
-    block = ResnetBasic(2, 1)
-    x = images(1, (3, 3, 4))
+@pytest.mark.parametrize("strides", [1, 2])
+def test_a_preactivated_convolution_normalizes_and_rectifies_before_it_convolves(strides):
+    block = PreActConv2D(2, 1, strides)
+    x = images(2, (3, 4, 4))
     block.build(x.shape)
     randomize(block)
     gamma, beta, mean, variance, kernel = block.get_weights()
     normal = gamma * (x - mean) / np.sqrt(variance + block.batch_norm.epsilon) + beta
-    np.testing.assert_allclose(block(x), np.maximum(normal, 0) @ kernel[0, 0], rtol=1e-4, atol=1e-5)
+    expected = np.maximum(normal, 0)[:, ::strides, ::strides] @ kernel[0, 0]
+    np.testing.assert_allclose(block(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_the_statistics_are_those_of_all_pixels_also_where_only_every_second_one_is_used():
+    block = PreActConv2D(2, 1, strides=2)
+    x = images(2, (3, 4, 4))
+    block.build(x.shape)
+    block(x, training=True)
+    np.testing.assert_allclose(block.batch_norm.moving_mean, 0.1 * x.mean(axis=(0, 1, 2)), rtol=1e-4, atol=1e-6)
+
+
+def test_nan_in_the_input_is_not_lost_where_the_image_is_halved():
+    x = np.full((1, 4, 4, 8), np.nan, "float32")
+    assert np.isnan(Bottleneck(8, strides=2, projection="linear")(x)).all()
 
 
 def test_a_bottleneck_whose_residual_is_zero_is_the_identity():
@@ -175,10 +185,25 @@ def test_subclassed_and_functional_give_tensorflow_the_same_graph():
     assert operations(small(levels=[1])) == operations(resnet_functional(5, 8, [1], IMAGE))
 
 
+def test_xla_computes_the_same_gradients():
+    network = small(levels=[1])
+
+    def gradients(x):
+        with tf.GradientTape() as tape:
+            total = tf.reduce_sum(network(x, training=True) * np.arange(5.0, dtype="float32"))
+        return tape.gradient(total, network.trainable_variables)
+
+    x = tf.constant(images())
+    pairs = zip(gradients(x), tf.function(gradients, jit_compile=True)(x), network.trainable_variables)
+    for without, with_xla, weight in pairs:
+        scale = np.abs(without).max()
+        np.testing.assert_allclose(with_xla, without, rtol=0, atol=1e-3 * scale, err_msg=weight.path)
+
+
 def test_fit_trains_the_moving_statistics_and_predict_leaves_them():
     network = compiled(small(levels=[1]))
     statistics = [w for w in network.non_trainable_variables if w.name.startswith("moving")]
-    assert len(statistics) == 2 * (3 + 3 + 4 + 1)  # two each of the special block, the bottleneck, the rest
+    assert len(statistics) == 2 * (3 + 3 + 4 + 1)  # two each of the first block, the bottleneck, the last one, the end
     before = [w.numpy() for w in statistics]
     network.predict(images(), verbose=0)
     assert all(np.array_equal(a, w) for a, w in zip(before, statistics))
@@ -200,7 +225,14 @@ def test_a_saved_network_is_loaded_equal(tmp_path, dtype):
 
 
 @pytest.mark.parametrize(
-    "block", [ResnetBasic(8, (3, 1), strides=2), Bottleneck(8), SpecialBottleneck(8), Downsample(8)], ids=type
+    "block",
+    [
+        PreActConv2D(8, 3, strides=2),
+        PreActConv2D(np.int64(8), np.int64(1), strides=np.int64(2)),
+        Bottleneck(8),
+        Bottleneck(np.int64(8), projection="linear"),
+        Bottleneck(16, strides=2, projection="preactivated"),
+    ],
 )
 def test_a_block_can_be_saved_inside_another_model(tmp_path, block):
     model = keras.Sequential([keras.Input((4, 4, 8)), block])
@@ -227,14 +259,14 @@ def test_the_graph_shows_the_blocks_and_expanded_what_is_in_them():
 
     functional = resnet_functional(5, 8, LEVELS, IMAGE)
     assert "bottleneck_0_1" in labels(functional) and "batch_norm</b> (BatchN" in labels(functional)
-    assert labels(functional).count("(Conv2D)") == 1  # the tail
+    assert labels(functional).count("(Conv2D)") == 1  # the stem
     convolutions = 1 + 4 + sum(LEVELS) * 3 + len(LEVELS) * 4
     assert labels(functional, expand_nested=True).count("(Conv2D)") == convolutions
 
     subclassed = small()
     inputs = keras.Input(IMAGE)
     drawn = labels(keras.Model(inputs, subclassed.call(inputs)))
-    assert drawn.count("(Bottleneck)") == sum(LEVELS) and drawn.count("(Downsample)") == len(LEVELS)
+    assert drawn.count("(Bottleneck)") == 1 + sum(LEVELS) + len(LEVELS)
 
 
 # What is refused
@@ -253,6 +285,10 @@ def test_the_graph_shows_the_blocks_and_expanded_what_is_in_them():
         ((200, 64, [4, 0]), ValueError, "an entry of levels is 0"),
         (("200", 64, [1]), TypeError, "classes is '200'; give an integer$"),
         ((0, 64, [1]), ValueError, "classes is 0"),
+        ((True, 64, [1]), TypeError, "classes is True; give an integer$"),
+        ((200, 64, [True]), TypeError, "an entry of levels is True"),
+        ((200, 64, "11"), ValueError, "levels is '11'"),
+        ((200, float("inf"), [1]), TypeError, "filters is inf; give an integer$"),
     ],
 )
 def test_arguments_are_refused_by_name(make, arguments, error, message):
@@ -260,10 +296,35 @@ def test_arguments_are_refused_by_name(make, arguments, error, message):
         make(*arguments)
 
 
-@pytest.mark.parametrize("block", [Bottleneck, SpecialBottleneck, Downsample, lambda f: ResnetBasic(f, 3)])
-def test_a_float_width_is_refused_before_the_block_is_built(block):
-    with pytest.raises(TypeError, match=r"filters is 32\.0"):
-        block(32.0)
+@pytest.mark.parametrize("block", [Bottleneck, lambda filters: PreActConv2D(filters, 3)])
+@pytest.mark.parametrize("filters", [32.0, True])
+def test_a_width_that_is_no_integer_is_refused_before_the_block_is_built(block, filters):
+    with pytest.raises(TypeError, match=f"filters is {filters}"):
+        block(filters)
+
+
+@pytest.mark.parametrize(
+    "make, error, message",
+    [
+        (lambda: PreActConv2D(8, 3.0), TypeError, "kernel_size is 3.0"),
+        (lambda: PreActConv2D(8, 1, strides=0), ValueError, "strides is 0"),
+        (lambda: Bottleneck(8, True, "linear"), TypeError, "strides is True"),
+        (lambda: Bottleneck(8, strides=2), ValueError, 'strides is 2, but the identity .*"linear" or "preactivated"'),
+        (lambda: Bottleneck(8, projection="full"), ValueError, "is 'full'; give one of None, 'linear', 'preactivated'"),
+        (lambda: Bottleneck(8, projection=True), ValueError, "projection is True"),
+    ],
+)
+def test_arguments_of_a_block_are_refused_by_name(make, error, message):
+    with pytest.raises(error, match=message):
+        make()
+
+
+@pytest.mark.parametrize("make", [Resnet, resnet_functional])
+def test_any_kind_of_integer_will_do(make):
+    network = make(np.int64(5), np.int32(8), [np.uint8(1), np.int64(1)])
+    network.build((None, 64, 64, 3))
+    assert network.count_params() == parameters(5, 8, [1, 1])
+    assert "5" in network.to_json()
 
 
 def build_subclassed(shape, levels):
@@ -296,7 +357,8 @@ def test_the_smallest_image_reaches_the_last_level():
 
 
 @pytest.mark.parametrize("channels", [1, 16])
-def test_an_identity_block_refuses_other_channels(channels):
-    with pytest.raises(ValueError, match=f"adds 32 channels to its input, which has {channels}.*SpecialBottleneck"):
-        Bottleneck(32)(images(1, (8, 8, channels)))
-    assert SpecialBottleneck(32)(images(1, (8, 8, channels))).shape == (1, 8, 8, 32)
+def test_an_identity_refuses_other_channels(channels):
+    x = images(1, (8, 8, channels))
+    with pytest.raises(ValueError, match=f'adds 32 channels to its input, which has {channels}.*projection="linear"'):
+        Bottleneck(32)(x)
+    assert Bottleneck(32, projection="linear")(x).shape == (1, 8, 8, 32)

@@ -4,7 +4,7 @@ import math
 
 import keras
 
-from text_recognizer.networks.arguments import check_shapes, with_channels
+from text_recognizer.networks.arguments import check_integer, check_shapes, with_channels
 
 
 def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: int = 24) -> keras.Model:
@@ -25,32 +25,39 @@ def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: in
 
     Returns:
         A model, not compiled, from float32 (batch, *input_shape) in [0, 1] to logits, float32
-        (batch, width / 4, classes), for `keras.losses.CTC`.
+        (batch, steps, classes), also in mixed precision, for `keras.losses.CTC`. There is a step
+        for every four columns of pixels, rounded up.
 
     Raises:
-        TypeError: a shape is no tuple, or holds something else than integers.
-        ValueError: a shape has the wrong length, or the image is too small.
+        TypeError: a shape is no tuple of integers, or `filters` is no integer.
+        ValueError: a shape has the wrong length, the image is too small, or `filters` is below 1.
+
+    Example:
+        >>> line_cnn((28, 256), (63,)).output_shape
+        (None, 64, 63)
     """
-    check_shapes(input_shape, output_shape, ranks=(2, 3), smallest=8)
-    layers = keras.layers
+    input_shape, (classes,) = check_shapes(input_shape, output_shape, ranks=(2, 3), smallest=8)
+    filters = check_integer("filters", filters)
+    layers, channels_last = keras.layers, {"data_format": "channels_last"}
+    convolution = {"use_bias": False, **channels_last}
     height = math.ceil(input_shape[0] / 8)  # after three layers that halve it
     return keras.Sequential(
         [
             keras.Input(input_shape),
             layers.Reshape(with_channels(input_shape)),
-            layers.Conv2D(filters, 5, strides=2, padding="same", use_bias=False),
+            layers.Conv2D(filters, 5, strides=2, padding="same", **convolution),
             *_normalized_relu(),
-            layers.Conv2D(2 * filters, 3, padding="same", use_bias=False),
-            layers.MaxPooling2D(2, padding="same"),
+            layers.Conv2D(2 * filters, 3, padding="same", **convolution),
+            layers.MaxPooling2D(2, padding="same", **channels_last),
             *_normalized_relu(),
-            layers.Conv2D(3 * filters, 3, strides=(2, 1), padding="same", use_bias=False),
+            layers.Conv2D(3 * filters, 3, strides=(2, 1), padding="same", **convolution),
             *_normalized_relu(),
-            layers.Conv2D(128, (height, 1), use_bias=False),
+            layers.Conv2D(128, (height, 1), **convolution),
             *_normalized_relu(),
             layers.Reshape((-1, 128)),
-            layers.Conv1D(128, 5, padding="same", use_bias=False),
+            layers.Conv1D(128, 5, padding="same", **convolution),
             *_normalized_relu(),
-            layers.Dense(output_shape[0]),
+            layers.Dense(classes, dtype="float32"),
         ],
         name="line_cnn",
     )

@@ -2,7 +2,7 @@
 
 import keras
 
-from text_recognizer.networks.arguments import check_shapes
+from text_recognizer.networks.arguments import check_integer, check_shapes, check_share
 
 
 def mlp(
@@ -12,7 +12,7 @@ def mlp(
     dropout_amount: float = 0.2,
     num_layers: int = 3,
 ) -> keras.Model:
-    """Build a multi-layer perceptron with softmax predictions.
+    """Build a multi-layer perceptron.
 
     The image is flattened; then come `num_layers` hidden layers of `layer_size` rectified units,
     each with dropout behind it, and one dense layer more for the classes. From 28x28 pixels to 10
@@ -27,24 +27,26 @@ def mlp(
         num_layers: hidden layers, at least 1.
 
     Returns:
-        A model, not compiled, from float32 (batch, *input_shape) in [0, 1] to probabilities,
-        float32 (batch, classes).
+        A model, not compiled, from float32 (batch, *input_shape) in [0, 1] to logits, float32
+        (batch, classes), also in mixed precision: train with
+        `SparseCategoricalCrossentropy(from_logits=True)`.
 
     Raises:
-        TypeError: a shape is no tuple, or holds something else than integers.
+        TypeError: a shape is no tuple of integers, or an argument is no number of its kind.
         ValueError: a shape has the wrong length, or an argument is out of its range.
-    """
-    check_shapes(input_shape, output_shape)
-    if num_layers < 1:
-        raise ValueError(f"num_layers is {num_layers}; without a hidden layer this is no MLP: give 1 or more")
-    if layer_size < 1:
-        raise ValueError(f"layer_size is {layer_size}; a hidden layer needs 1 unit or more")
-    if not 0 <= dropout_amount < 1:
-        raise ValueError(f"dropout_amount is {dropout_amount}; give the share to drop, at least 0 and below 1")
 
-    network = keras.Sequential([keras.Input(input_shape), keras.layers.Flatten()], name="mlp")
+    Example:
+        >>> mlp((28, 28), (10,)).count_params()
+        134794
+    """
+    input_shape, (classes,) = check_shapes(input_shape, output_shape)
+    layer_size, num_layers = check_integer("layer_size", layer_size), check_integer("num_layers", num_layers)
+    dropout_amount = check_share("dropout_amount", dropout_amount)
+
+    layers = keras.layers
+    network = keras.Sequential([keras.Input(input_shape), layers.Flatten(data_format="channels_last")], name="mlp")
     for _ in range(num_layers):
-        network.add(keras.layers.Dense(layer_size, activation="relu"))
-        network.add(keras.layers.Dropout(dropout_amount))
-    network.add(keras.layers.Dense(output_shape[0], activation="softmax"))
+        network.add(layers.Dense(layer_size, activation="relu"))
+        network.add(layers.Dropout(dropout_amount))
+    network.add(layers.Dense(classes, dtype="float32"))
     return network

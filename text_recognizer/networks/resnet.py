@@ -1,21 +1,21 @@
-"""The residual network of the homework: four blocks, and the network that they make.
+"""A residual network: its blocks, and the network that they make.
 
-The blocks are bottlenecks with projections where the width changes, after K. He, X. Zhang, S. Ren,
+The blocks are bottlenecks with projections where the shape changes, after K. He, X. Zhang, S. Ren,
 J. Sun, "Deep Residual Learning for Image Recognition", CVPR 2016 (ResNet v1, arXiv:1512.03385,
 2015). There, batch normalization and ReLU follow the convolution. Here they come before it, and
 the sum at the end of a block stays as it is, after the same authors' "Identity Mappings in Deep
-Residual Networks", ECCV 2016 (ResNet v2, arXiv:1603.05027): the path past the blocks is then
-nothing but sums and projections, through which a gradient comes back whole. It is also why the
-network normalizes once more at its end.
+Residual Networks", ECCV 2016 (ResNet v2, arXiv:1603.05027): the shortcuts are then nothing but
+sums and projections, through which a gradient comes back whole. It is also why the network
+normalizes once more at its end.
 
 `Resnet` is written by subclassing. `resnet_functional` is the same network, written again with the
 functional API: the same weights in the same order, the same outputs.
 """
 
-import operator
-
 import keras
 from keras import layers
+
+from text_recognizer.networks.arguments import check_integer
 
 PACKAGE = "text_recognizer"
 
@@ -23,50 +23,130 @@ PACKAGE = "text_recognizer"
 # they still are those of the first steps, and the validation loss is wrong while the training loss is right.
 BATCH_NORM_MOMENTUM = 0.9
 
+PROJECTIONS = (None, "linear", "preactivated")
+
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class ResnetBasic(layers.Layer):
+class PreActConv2D(layers.Layer):
     """Batch normalization, ReLU, convolution: the "full pre-activation" of arXiv:1603.05027.
 
     The convolution pads with zeros ("same") and has no bias.
 
+    A kernel of 1x1 with a stride of 2 looks at every second pixel of every second row, and at
+    nothing else. So the others are left out first, and a convolution of stride 1 does the rest: the
+    same function for less work, since ReLU gets a quarter of the pixels. It is also the safe way.
+    On a CPU, TensorFlow leaves convolutions to oneDNN, where the gradient of such a kernel writes
+    past its memory if there are fewer than 16 input channels (8 without AVX-512): the process dies,
+    or the gradient is wrong without a word. TensorFlow 2.21 still has it, see
+    https://github.com/uxlfoundation/oneDNN/issues/6035.
+
     Args:
         filters: channels of the output.
-        kernel_size: height and width of the kernel, an integer or two.
-        strides: steps of the kernel, an integer or two; 2 halves the image, rounded up.
+        kernel_size: height and width of the kernel.
+        strides: steps of the kernel; 2 halves the image, rounded up.
 
     Inputs:
-        (batch, height, width, channels), channels last.
+        (batch, height, width, channels), channels last; the output is
+        (batch, height / strides, width / strides, filters).
 
     Raises:
-        TypeError: `filters` is no integer.
+        TypeError: an argument is no integer.
+        ValueError: an argument is less than 1.
+
+    Example:
+        >>> PreActConv2D(24, kernel_size=3, strides=2).compute_output_shape((None, 9, 9, 16))
+        (None, 5, 5, 24)
     """
 
     def __init__(self, filters, kernel_size, strides=1, **kwargs):
         super().__init__(**kwargs)
-        self.batch_norm = _batch_norm(dtype=self.dtype_policy)
-        self.relu = layers.ReLU(name="relu", dtype=self.dtype_policy)
-        self.conv2d = _conv2d(filters, kernel_size, strides, name="conv2d", dtype=self.dtype_policy)
+        self.filters = filters = check_integer("filters", filters)
+        self.kernel_size = kernel_size = check_integer("kernel_size", kernel_size)
+        self.strides = strides = check_integer("strides", strides)
+
+        policy = self.dtype_policy
+        self.batch_norm = _batch_norm(dtype=policy)
+        self.subsample, strides = _subsample(kernel_size, strides, dtype=policy)
+        self.relu = layers.ReLU(name="relu", dtype=policy)
+        self.conv2d = _conv2d(filters, kernel_size, strides, name="conv2d", dtype=policy)
 
     def build(self, input_shape):
-        _build([self.batch_norm, self.relu, self.conv2d], input_shape)
+        _build([self.batch_norm, *self.subsample, self.relu, self.conv2d], input_shape)
 
     def compute_output_shape(self, input_shape):
-        return self.conv2d.compute_output_shape(input_shape)
+        for layer in (*self.subsample, self.conv2d):
+            input_shape = layer.compute_output_shape(input_shape)
+        return input_shape
 
     def call(self, inputs, training=None):
-        return self.conv2d(self.relu(self.batch_norm(inputs, training=training)))
+        x = self.batch_norm(inputs, training=training)
+        for layer in self.subsample:
+            x = layer(x)
+        return self.conv2d(self.relu(x))
+
+    def get_config(self):
+        arguments = {"filters": self.filters, "kernel_size": self.kernel_size, "strides": self.strides}
+        return {**super().get_config(), **arguments}
 
 
-class _Residual(layers.Layer):
-    """The sum of a residual path and a main path, both lists of layers; an empty one is the identity.
+@keras.saving.register_keras_serializable(PACKAGE)
+class Bottleneck(layers.Layer):
+    """The sum of a shortcut and a residual path: 1x1 to a quarter of the channels, 3x3, 1x1 to all of them.
 
-    A subclass makes the two lists in `__init__`. What `__init__` is called with is what Keras saves.
+    This is the bottleneck of arXiv:1512.03385, figure 5, pre-activated. Its shortcut is the
+    identity, unless the shape changes: then it needs a projection, a 1x1 convolution. Both paths
+    stride in their first convolution, as there. (Most networks of today stride in the 3x3
+    convolution, which misses no pixel.)
+
+    Args:
+        filters: channels of the output, a multiple of four.
+        strides: 1, or 2 to halve the image, rounded up.
+        projection: the shortcut: None for the identity, "linear" for a convolution alone, or
+            "preactivated" for batch normalization, ReLU and a convolution.
+
+    Inputs:
+        (batch, height, width, channels), channels last; with the identity, `filters` of them. The
+        output is (batch, height / strides, width / strides, filters).
+
+    Raises:
+        TypeError: `filters` or `strides` is no integer.
+        ValueError: `filters` is no multiple of four, there is no such projection, or the identity
+            does not fit: it neither halves an image nor changes the number of channels.
+
+    Example:
+        >>> Bottleneck(16).compute_output_shape((None, 32, 32, 16))
+        (None, 32, 32, 16)
+        >>> Bottleneck(32, strides=2, projection="preactivated").compute_output_shape((None, 32, 32, 16))
+        (None, 16, 16, 32)
     """
 
+    def __init__(self, filters, strides=1, projection=None, **kwargs):
+        super().__init__(**kwargs)
+        filters, strides = _check_block(filters, strides, projection)
+        self.filters, self.strides, self.projection = filters, strides, projection
+
+        policy = self.dtype_policy
+        self.residual = [
+            PreActConv2D(filters // 4, 1, strides, name="residual_1", dtype=policy),
+            PreActConv2D(filters // 4, 3, name="residual_2", dtype=policy),
+            PreActConv2D(filters, 1, name="residual_3", dtype=policy),
+        ]
+        self.shortcut = []
+        if projection == "linear":
+            subsample, strides = _subsample(1, strides, dtype=policy)
+            self.shortcut = [*subsample, _conv2d(filters, 1, strides, name="shortcut", dtype=policy)]
+        elif projection == "preactivated":
+            self.shortcut = [PreActConv2D(filters, 1, strides, name="shortcut", dtype=policy)]
+        self.add = layers.Add(name="add", dtype=policy)
+
     def build(self, input_shape):
-        shapes = [_build(self.residual, input_shape), _build(self.main, input_shape)]
-        self.add.build(shapes)
+        channels = input_shape[-1]
+        if not self.shortcut and channels != self.filters:  # a single channel would be added to all, without a word
+            raise ValueError(
+                f"{self.name} adds {self.filters} channels to its input, which has {channels}. "
+                f'Give it filters={channels}, or projection="linear", which changes the number of channels'
+            )
+        self.add.build([_build(self.residual, input_shape), _build(self.shortcut, input_shape)])
 
     def compute_output_shape(self, input_shape):
         for layer in self.residual:
@@ -74,112 +154,26 @@ class _Residual(layers.Layer):
         return input_shape
 
     def call(self, inputs, training=None):
-        residual = main = inputs
+        residual = shortcut = inputs
         for layer in self.residual:
             residual = layer(residual, training=training)
-        for layer in self.main:
-            main = layer(main, training=training)
-        return self.add([residual, main])
+        for layer in self.shortcut:
+            shortcut = layer(shortcut, training=training)
+        return self.add([residual, shortcut])
 
-
-@keras.saving.register_keras_serializable(PACKAGE)
-class Bottleneck(_Residual):
-    """x + f(x): 1x1 to a quarter of the channels, 3x3, 1x1 back to all of them.
-
-    The bottleneck of arXiv:1512.03385, figure 5, pre-activated. The main path is the identity, so
-    the input must have as many channels as the output. An input of one channel would else be added
-    to every channel, by broadcasting, without a word.
-
-    Args:
-        filters: channels of the input and of the output, a multiple of four.
-
-    Inputs:
-        (batch, height, width, filters); the output has the same shape.
-
-    Raises:
-        TypeError: `filters` is no integer.
-        ValueError: `filters` is no positive multiple of four, or the input has other channels.
-    """
-
-    def __init__(self, filters, **kwargs):
-        super().__init__(**kwargs)
-        filters = _check_filters(filters)
-        self.residual = [
-            ResnetBasic(filters // 4, 1, name="residual_1", dtype=self.dtype_policy),
-            ResnetBasic(filters // 4, 3, name="residual_2", dtype=self.dtype_policy),
-            ResnetBasic(filters, 1, name="residual_3", dtype=self.dtype_policy),
-        ]
-        self.main = []
-        self.add = layers.Add(name="add", dtype=self.dtype_policy)
-
-    def build(self, input_shape):
-        channels, filters = input_shape[-1], self.compute_output_shape(input_shape)[-1]
-        if not self.main and channels != filters:
-            raise ValueError(
-                f"{self.name} adds {filters} channels to its input, which has {channels}. Give it filters={channels}, "
-                "or put a SpecialBottleneck before it, which changes the number of channels"
-            )
-        super().build(input_shape)
-
-
-@keras.saving.register_keras_serializable(PACKAGE)
-class SpecialBottleneck(Bottleneck):
-    """A bottleneck whose main path is a 1x1 convolution, so that the channels may change.
-
-    Args:
-        filters: channels of the output, a multiple of four.
-
-    Inputs:
-        (batch, height, width, any channels); the output has `filters` channels.
-
-    Raises:
-        TypeError: `filters` is no integer.
-        ValueError: `filters` is no positive multiple of four.
-    """
-
-    def __init__(self, filters, **kwargs):
-        super().__init__(filters, **kwargs)
-        self.main = [_conv2d(filters, 1, name="main", dtype=self.dtype_policy)]
-
-
-@keras.saving.register_keras_serializable(PACKAGE)
-class Downsample(_Residual):
-    """A bottleneck that halves the image and doubles the channels, on both paths.
-
-    Both paths begin with a 1x1 convolution of stride 2, as in arXiv:1512.03385 (most networks of
-    today stride in the 3x3 convolution, which misses no pixel). An odd size is rounded up.
-
-    Args:
-        filters: channels of the input, a multiple of four.
-
-    Inputs:
-        (batch, height, width, filters); the output is (batch, height / 2, width / 2, 2 * filters).
-
-    Raises:
-        TypeError: `filters` is no integer.
-        ValueError: `filters` is no positive multiple of four.
-    """
-
-    def __init__(self, filters, **kwargs):
-        super().__init__(**kwargs)
-        filters = _check_filters(filters)
-        self.residual = [
-            ResnetBasic(filters // 2, 1, strides=2, name="residual_1", dtype=self.dtype_policy),
-            ResnetBasic(filters // 2, 3, name="residual_2", dtype=self.dtype_policy),
-            ResnetBasic(2 * filters, 1, name="residual_3", dtype=self.dtype_policy),
-        ]
-        self.main = [ResnetBasic(2 * filters, 1, strides=2, name="main", dtype=self.dtype_policy)]
-        self.add = layers.Add(name="add", dtype=self.dtype_policy)
+    def get_config(self):
+        arguments = {"filters": self.filters, "strides": self.strides, "projection": self.projection}
+        return {**super().get_config(), **arguments}
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
 class Resnet(keras.Model):
     """A residual network that classifies images: a 3x3 convolution, levels of blocks, a dense layer.
 
-    A level is `repeats` bottlenecks and a downsampling, also the last level: with `levels` of
-    [4, 6, 3, 2] and 64 filters, an image of 64x64 pixels ends as 4x4 pixels of 1024 channels,
-    which are averaged. With 200 classes, that network has 3,137,800 parameters; the one of half
-    the width, 32 filters, has 844,456.
+    A level is so many bottlenecks, and one more that halves the image and doubles the channels,
+    also in the last level: with `levels` of [4, 6, 3, 2] and 64 filters, an image of 64x64 pixels
+    ends as 4x4 pixels of 1024 channels, which are averaged. With 200 classes, that network has
+    3,137,800 parameters; the one of half the width, 32 filters, has 844,456.
 
     Args:
         classes: number of classes.
@@ -192,35 +186,35 @@ class Resnet(keras.Model):
         2 ** len(levels) pixels each way.
 
     Returns:
-        Logits, (batch, classes), float32 also in mixed precision: train with
+        Logits, float32 (batch, classes), also in mixed precision: train with
         `SparseCategoricalCrossentropy(from_logits=True)`.
 
     Raises:
         TypeError: `classes`, `filters` or a level is no integer.
         ValueError: `filters` is no multiple of four, there are no levels, or the images are too
             small for them, or have the channels first.
+
+    Example:
+        >>> import numpy as np
+        >>> network = Resnet(classes=10, filters=8, levels=[1, 1])
+        >>> logits = network(np.zeros((2, 32, 32, 3)))
+        >>> tuple(logits.shape), network.count_params()
+        ((2, 10), 3466)
     """
 
     def __init__(self, classes, filters, levels, **kwargs):
         super().__init__(**kwargs)
         self.classes, self.filters, self.levels = _check_arguments(classes, filters, levels)
 
-        filters, policy = self.filters, self.dtype_policy
+        policy = self.dtype_policy
         self.chain = [
-            _conv2d(filters, 3, name="tail", dtype=policy),
-            SpecialBottleneck(filters, name="special_bottleneck", dtype=policy),
-        ]
-        for level, repeats in enumerate(self.levels):
-            for block in range(repeats):
-                self.chain.append(Bottleneck(filters, name=f"bottleneck_{level}_{block}", dtype=policy))
-            self.chain.append(Downsample(filters, name=f"downsample_{level}", dtype=policy))
-            filters *= 2
-        self.chain += [
+            _conv2d(self.filters, 3, name="stem", dtype=policy),
+            *(Bottleneck(**block, dtype=policy) for block in _blocks(self.filters, self.levels)),
             _batch_norm(dtype=policy),
             layers.ReLU(name="relu", dtype=policy),
             layers.GlobalAveragePooling2D(data_format="channels_last", name="pool", dtype=policy),
             # In float16 or bfloat16, the softmax of the loss would be too coarse.
-            layers.Dense(self.classes, name="dense", dtype=policy.variable_dtype),
+            layers.Dense(self.classes, name="dense", dtype="float32"),
         ]
 
     def build(self, input_shape):
@@ -248,58 +242,69 @@ def resnet_functional(classes, filters, levels, input_shape=(64, 64, 3), name="r
     Args:
         classes, filters, levels: as for `Resnet`.
         input_shape: (height, width, channels).
+        name: of the model.
 
     Returns:
-        A `keras.Model`, not compiled, from float32 images (batch, *input_shape) to logits,
+        A `keras.Model`, not compiled, from float32 images (batch, *input_shape) to logits, float32
         (batch, classes).
 
     Raises:
         TypeError, ValueError: as for `Resnet`.
+
+    Example:
+        >>> resnet_functional(10, 8, [1, 1]).get_layer("downsample_0").output.shape
+        (None, 32, 32, 16)
     """
     classes, filters, levels = _check_arguments(classes, filters, levels)
     _check_images((None, *input_shape), levels)
 
     inputs = keras.Input(input_shape)
-    x = _conv2d(filters, 3, name="tail")(inputs)
-    x = _nest("special_bottleneck", _bottleneck, x, filters, project=True)
-    for level, repeats in enumerate(levels):
-        for block in range(repeats):
-            x = _nest(f"bottleneck_{level}_{block}", _bottleneck, x, filters)
-        x = _nest(f"downsample_{level}", _downsample, x, filters)
-        filters *= 2
+    x = _conv2d(filters, 3, name="stem")(inputs)
+    for block in _blocks(filters, levels):
+        x = _nest(_bottleneck, x, **block)
     x = _batch_norm()(x)
     x = layers.ReLU(name="relu")(x)
     x = layers.GlobalAveragePooling2D(data_format="channels_last", name="pool")(x)
-    outputs = layers.Dense(classes, name="dense", dtype=keras.config.dtype_policy().variable_dtype)(x)
+    outputs = layers.Dense(classes, name="dense", dtype="float32")(x)
     return keras.Model(inputs, outputs, name=name)
 
 
-def _bottleneck(x, filters, project=False):
-    residual = _nest("residual_1", _basic, x, filters // 4, 1)
-    residual = _nest("residual_2", _basic, residual, filters // 4, 3)
-    residual = _nest("residual_3", _basic, residual, filters, 1)
-    main = _conv2d(filters, 1, name="main")(x) if project else x
-    return layers.Add(name="add")([residual, main])
+def _bottleneck(x, filters, strides=1, projection=None):
+    residual = _nest(_preact_conv2d, x, "residual_1", filters // 4, 1, strides)
+    residual = _nest(_preact_conv2d, residual, "residual_2", filters // 4, 3)
+    residual = _nest(_preact_conv2d, residual, "residual_3", filters, 1)
+    shortcut = x
+    if projection == "linear":
+        subsample, strides = _subsample(1, strides)
+        for layer in (*subsample, _conv2d(filters, 1, strides, name="shortcut")):
+            shortcut = layer(shortcut)
+    elif projection == "preactivated":
+        shortcut = _nest(_preact_conv2d, x, "shortcut", filters, 1, strides)
+    return layers.Add(name="add")([residual, shortcut])
 
 
-def _downsample(x, filters):
-    residual = _nest("residual_1", _basic, x, filters // 2, 1, strides=2)
-    residual = _nest("residual_2", _basic, residual, filters // 2, 3)
-    residual = _nest("residual_3", _basic, residual, 2 * filters, 1)
-    main = _nest("main", _basic, x, 2 * filters, 1, strides=2)
-    return layers.Add(name="add")([residual, main])
+def _preact_conv2d(x, filters, kernel_size, strides=1):
+    subsample, strides = _subsample(kernel_size, strides)
+    convolution = _conv2d(filters, kernel_size, strides, name="conv2d")
+    for layer in (_batch_norm(), *subsample, layers.ReLU(name="relu"), convolution):
+        x = layer(x)
+    return x
 
 
-def _basic(x, filters, kernel_size, strides=1):
-    x = _batch_norm()(x)
-    x = layers.ReLU(name="relu")(x)
-    return _conv2d(filters, kernel_size, strides, name="conv2d")(x)
-
-
-def _nest(name, function, x, *args, **kwargs):
+def _nest(function, x, name, *args, **kwargs):
     """Apply `function` to `x` inside a model of its own."""
     inputs = keras.Input(x.shape[1:], dtype=x.dtype)
     return keras.Model(inputs, function(inputs, *args, **kwargs), name=name)(x)
+
+
+def _blocks(filters, levels):
+    """Yield the arguments of each bottleneck of a network, by their names."""
+    yield {"name": "projection_bottleneck", "filters": filters, "projection": "linear"}
+    for level, repeats in enumerate(levels):
+        for block in range(repeats):
+            yield {"name": f"bottleneck_{level}_{block}", "filters": filters}
+        filters *= 2
+        yield {"name": f"downsample_{level}", "filters": filters, "strides": 2, "projection": "preactivated"}
 
 
 def _batch_norm(**kwargs):
@@ -308,14 +313,17 @@ def _batch_norm(**kwargs):
 
 def _conv2d(filters, kernel_size, strides=1, **kwargs):
     return layers.Conv2D(
-        _check_integer("filters", filters),
-        kernel_size,
-        strides,
-        padding="same",
-        data_format="channels_last",
-        use_bias=False,
-        **kwargs,
+        filters, kernel_size, strides, padding="same", data_format="channels_last", use_bias=False, **kwargs
     )
+
+
+def _subsample(kernel_size, strides, **kwargs):
+    """Return what leaves out the pixels that a kernel will not look at, in a list or nothing, and the strides then."""
+    if not kernel_size == 1 < strides:
+        return [], strides
+    # The average of one pixel. A slice, x[:, ::2, ::2], is slower on CPUs; max pooling makes a number of a NaN.
+    average = layers.AveragePooling2D(1, strides, data_format="channels_last", name="subsample", **kwargs)
+    return [average], 1
 
 
 def _build(chain, shape):
@@ -327,28 +335,29 @@ def _build(chain, shape):
 
 
 def _check_arguments(classes, filters, levels):
-    if isinstance(levels, int) or not len(levels):
+    if not isinstance(levels, list | tuple) or not levels:
         raise ValueError(f"levels is {levels!r}; give the number of bottlenecks in each level, as in [4, 6, 3, 2]")
-    levels = tuple(_check_integer("an entry of levels", repeats) for repeats in levels)
-    return _check_integer("classes", classes), _check_filters(filters), levels
+    levels = tuple(check_integer("an entry of levels", repeats) for repeats in levels)
+    return check_integer("classes", classes), _check_filters(filters), levels
+
+
+def _check_block(filters, strides, projection):
+    filters, strides = _check_filters(filters), check_integer("strides", strides)
+    if projection not in PROJECTIONS:
+        raise ValueError(f"projection is {projection!r}; give one of {', '.join(map(repr, PROJECTIONS))}")
+    if strides > 1 and not projection:
+        raise ValueError(
+            f"strides is {strides}, but the identity cannot halve an image: give a projection, "
+            '"linear" or "preactivated"'
+        )
+    return filters, strides
 
 
 def _check_filters(filters):
-    filters = _check_integer("filters", filters)
+    filters = check_integer("filters", filters)
     if filters % 4:
         raise ValueError(f"filters is {filters}; a bottleneck has a quarter of it inside: give a multiple of four")
     return filters
-
-
-def _check_integer(name, value):
-    try:
-        value = operator.index(value)
-    except TypeError:
-        hint = f": {int(value)}, which // gives where / does not" if isinstance(value, float) else ""
-        raise TypeError(f"{name} is {value!r}; give an integer{hint}") from None
-    if value < 1:
-        raise ValueError(f"{name} is {value}; give 1 or more")
-    return value
 
 
 def _check_images(shape, levels):

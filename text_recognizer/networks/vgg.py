@@ -2,7 +2,7 @@
 
 import keras
 
-from text_recognizer.networks.arguments import check_shapes, with_channels
+from text_recognizer.networks.arguments import check_integer, check_shapes, check_share, with_channels
 
 
 def vgg(
@@ -12,7 +12,7 @@ def vgg(
     layer_size: int = 256,
     dropout_amount: float = 0.4,
 ) -> keras.Model:
-    """Build a convolutional network in VGG's manner, with softmax predictions.
+    """Build a convolutional network in VGG's manner.
 
     VGG's plan is small kernels in depth: blocks of padded 3x3 convolutions, each block with twice
     the filters and, by max pooling, half the height and width of the one before (K. Simonyan,
@@ -33,35 +33,39 @@ def vgg(
             0, below 1; of a block's outputs, half of that.
 
     Returns:
-        A model, not compiled, from float32 (batch, *input_shape) in [0, 1] to probabilities,
-        float32 (batch, classes).
+        A model, not compiled, from float32 (batch, *input_shape) in [0, 1] to logits, float32
+        (batch, classes), also in mixed precision: train with
+        `SparseCategoricalCrossentropy(from_logits=True)`.
 
     Raises:
-        TypeError: a shape is no tuple, or holds something else than integers.
-        ValueError: a shape has the wrong length, or an argument is out of its range.
-    """
-    check_shapes(input_shape, output_shape, ranks=(2, 3), smallest=2 ** len(blocks))
-    if not blocks or not all(filters and min(filters) > 0 for filters in blocks):
-        raise ValueError(f"blocks is {blocks}; give one block or more, each with one size or more, each 1 or more")
-    if layer_size < 1:
-        raise ValueError(f"layer_size is {layer_size}; the dense layer needs 1 unit or more")
-    if not 0 <= dropout_amount < 1:
-        raise ValueError(f"dropout_amount is {dropout_amount}; give the share to drop, at least 0 and below 1")
+        TypeError: a shape is no tuple of integers, `blocks` no tuple of such tuples, or an argument
+            is no number of its kind.
+        ValueError: a shape has the wrong length, the image is too small for the blocks, or an
+            argument is out of its range.
 
-    layers = keras.layers
+    Example:
+        >>> vgg((28, 28), (62,)).count_params()
+        553182
+    """
+    blocks = _check_blocks(blocks)
+    input_shape, (classes,) = check_shapes(input_shape, output_shape, ranks=(2, 3), smallest=2 ** len(blocks))
+    layer_size = check_integer("layer_size", layer_size)
+    dropout_amount = check_share("dropout_amount", dropout_amount)
+
+    layers, channels_last = keras.layers, {"data_format": "channels_last"}
     network = keras.Sequential([keras.Input(input_shape), layers.Reshape(with_channels(input_shape))], name="vgg")
     for filters in blocks:
         for i, size in enumerate(filters, start=1):
-            network.add(layers.Conv2D(size, 3, padding="same", use_bias=False))
+            network.add(layers.Conv2D(size, 3, padding="same", use_bias=False, **channels_last))
             if i == len(filters):
-                network.add(layers.MaxPooling2D(2))
+                network.add(layers.MaxPooling2D(2, **channels_last))
             _add_normalized_relu(network)
         network.add(layers.Dropout(dropout_amount / 2))
-    network.add(layers.Flatten())
+    network.add(layers.Flatten(**channels_last))
     network.add(layers.Dense(layer_size, use_bias=False))
     _add_normalized_relu(network)
     network.add(layers.Dropout(dropout_amount))
-    network.add(layers.Dense(output_shape[0], activation="softmax"))
+    network.add(layers.Dense(classes, dtype="float32"))
     return network
 
 
@@ -70,3 +74,12 @@ def _add_normalized_relu(network):
     # set the validation would lag epochs behind the training.
     network.add(keras.layers.BatchNormalization(momentum=0.95))
     network.add(keras.layers.ReLU())
+
+
+def _check_blocks(blocks):
+    example = "give the filters of each block's convolutions, as in ((32,), (64, 64))"
+    if not isinstance(blocks, tuple | list) or not all(isinstance(filters, tuple | list) for filters in blocks):
+        raise TypeError(f"blocks is {blocks!r}; {example}")
+    if not blocks or not all(blocks):
+        raise ValueError(f"blocks is {blocks}; {example}, one block or more, and one convolution or more in each")
+    return [[check_integer(f"a size in blocks={blocks}", size) for size in filters] for filters in blocks]

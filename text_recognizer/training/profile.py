@@ -13,9 +13,10 @@ from dataclasses import dataclass
 def profile(model):
     """Count the parameters, the operations and the outputs of each layer, from shapes alone.
 
-    Operations are those of one image at inference. Convolutions, dense layers, batch
-    normalization, `Add` and average pooling count as `tf.compat.v1.profiler` counts them: with
-    `graph_flops`, the sum agrees to the last digit. What neither multiplies nor adds, as ReLU, is 0.
+    Operations are those of one example at inference, counted as `tf.compat.v1.profiler` counts
+    them: with `graph_flops`, the sum agrees to the last digit. A comparison in max pooling is an
+    operation too. What only moves numbers is none (Flatten, Reshape, Dropout at inference), and
+    ReLU is none either, though it compares: TensorFlow's profiler leaves it out.
     A layer that is called twice is counted once.
 
     Args:
@@ -24,10 +25,16 @@ def profile(model):
     Returns:
         A `pandas.DataFrame`, a row a layer, in the order of `model.layers`. The index is the path of
         the layer in the model. Columns: `block` (the first part of the path), `type`,
-        `output_shape` (without the batch), `parameters`, `flops`, and `output_bytes` of one image.
+        `output_shape` (without the batch), `parameters`, `flops`, and `output_bytes` of one example.
 
     Raises:
         ValueError: the model is not built, or a layer is of another kind, or its shapes are unknown.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(5, name="dense")])
+        >>> profile(model).flops.to_dict()
+        {'dense': 105}
     """
     import pandas as pd
 
@@ -55,6 +62,9 @@ def _count(path, layer):
     kind = type(layer).__name__
     if kind not in OPERATIONS:
         raise ValueError(f"{path} is a {kind}, whose operations cannot be counted; known are {', '.join(OPERATIONS)}")
+    activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
+    if activation not in ("linear", "relu"):
+        raise ValueError(f"{path} has the activation {activation}, whose operations cannot be counted")
     inputs, output = _shapes(path, layer)
     return {
         "layer": path,
@@ -83,20 +93,39 @@ def _shapes(path, layer):
 
 
 def _weighted(layer, inputs, output):
-    """Return the operations of a kernel: a product and a sum for each weight, at each pixel of the output."""
-    pixels = math.prod(output[:-1])
-    return 2 * math.prod(layer.kernel.shape) * pixels + layer.use_bias * math.prod(output)
+    """Return the operations of a kernel: a product and a sum for each weight, at each place of the output."""
+    places = math.prod(output) // layer.kernel.shape[-1]  # wherever the channels stand
+    return 2 * math.prod(layer.kernel.shape) * places + layer.use_bias * math.prod(output)
 
 
-# The operations of a layer on one image, from the shapes of its inputs and its output.
+def _batch_norm(layer, inputs, output):
+    """Return the operations of a scale and a shift for each value, and of making the two from the statistics."""
+    channels = output[layer.axis - 1 if layer.axis > 0 else layer.axis]
+    return 2 * math.prod(output) + (5 + layer.scale) * channels
+
+
+def _pooling(layer, inputs, output):
+    return math.prod(layer.pool_size) * math.prod(output)
+
+
+def _nothing(layer, inputs, output):
+    return 0
+
+
+# The operations of a layer on one example, from the shapes of its inputs and its output.
 OPERATIONS = {
     "Conv2D": _weighted,
+    "Conv1D": _weighted,
     "Dense": _weighted,
-    # A scale and a shift for each value. Six operations a channel make the two from the statistics.
-    "BatchNormalization": lambda layer, inputs, output: 2 * math.prod(output) + 6 * output[-1],
+    "BatchNormalization": _batch_norm,
     "Add": lambda layer, inputs, output: (len(inputs) - 1) * math.prod(output),
+    "MaxPooling2D": _pooling,
+    "AveragePooling2D": _pooling,
     "GlobalAveragePooling2D": lambda layer, inputs, output: math.prod(inputs[0]),
-    "ReLU": lambda layer, inputs, output: 0,
+    "ReLU": _nothing,
+    "Dropout": _nothing,
+    "Flatten": _nothing,
+    "Reshape": _nothing,
 }
 
 
@@ -111,10 +140,21 @@ def graph_flops(function, *inputs):
         *inputs: a `tf.TensorSpec` for each argument, with every size known.
 
     Returns:
-        An integer, for one call. A convolution or product counts 2 for each multiplication and addition.
+        An integer, for one call. A multiplication and the addition that goes with it count 2.
+
+    Raises:
+        ValueError: a size is unknown, where TensorFlow's profiler would count nothing.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> graph_flops(tf.matmul, tf.TensorSpec((1, 10)), tf.TensorSpec((10, 5)))
+        100
     """
     import tensorflow as tf
 
+    for spec in inputs:
+        if not spec.shape.is_fully_defined():
+            raise ValueError(f"{spec} has a size that is unknown: give every size, also the batch's, as in (1, 28, 28)")
     graph = tf.function(function, autograph=False).get_concrete_function(*inputs).graph
     options = tf.compat.v1.profiler.ProfileOptionBuilder.float_operation() | {"output": "none"}
     logger = tf.get_logger()
@@ -154,17 +194,26 @@ def memory(model, input_shape, batch_size):
 
     Args:
         model: a compiled and built `keras.Model` with one input and one output.
-        input_shape: the shape of an image, (height, width, channels).
-        batch_size: images in a batch.
+        input_shape: the shape of an example, as (height, width, channels) of an image.
+        batch_size: examples in a batch.
 
     Returns:
         A `Memory`.
 
     Raises:
-        ValueError: the model is not compiled.
+        ValueError: the model is not built, or not compiled.
+
+    Example:
+        >>> import keras
+        >>> model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(5)])
+        >>> model.compile(keras.optimizers.SGD(), "mse")
+        >>> memory(model, (10,), batch_size=7).parameters  # (10 * 5 + 5) * 4 bytes
+        220
     """
     import tensorflow as tf
 
+    if not model.built:
+        raise ValueError(f"{model.name} is not built, so it has no weights yet: model.build((None, ...))")
     if not model.compiled:
         raise ValueError(f"{model.name} has no optimizer, whose state takes memory too: compile it first")
     if not model.optimizer.built:
@@ -239,7 +288,7 @@ def _itemsize(dtype):
 def measure(functions, repeats=5):
     """Time functions side by side: each is called once in every round, so that all meet the same machine.
 
-    Each is called once before the first round, without a clock, which traces and compiles it.
+    Each is called once before the first round, without a clock: that traces and compiles it.
 
     Args:
         functions: {name: a function without arguments that returns when its work is done}.
@@ -247,7 +296,17 @@ def measure(functions, repeats=5):
 
     Returns:
         {name: the median of its seconds}.
+
+    Raises:
+        ValueError: there is no round.
+
+    Example:
+        >>> seconds = measure({"sum": lambda: sum(range(1000)), "max": lambda: max(range(1000))}, repeats=3)
+        >>> list(seconds)
+        ['sum', 'max']
     """
+    if repeats < 1:
+        raise ValueError(f"repeats is {repeats}; give 1 or more")
     for function in functions.values():
         function()
     seconds = {name: [] for name in functions}
@@ -263,6 +322,11 @@ def matmul(size=2048):
     """Return a product of two square float32 matrices as a function to `measure`, and its operations.
 
     Hardly anything keeps a processor as busy: a processor's peak, as far as a program sees it.
+
+    Example:
+        >>> product, flops = matmul(size=64)
+        >>> product().shape, flops
+        ((64, 64), 524288)
     """
     import tensorflow as tf
 
@@ -301,6 +365,11 @@ def speed(step, flops, repeats=5):
 
     Returns:
         A `Speed`.
+
+    Example:
+        >>> product, flops = matmul(size=64)
+        >>> speed(product, flops, repeats=1).seconds > 0
+        True
     """
     product, product_flops = matmul()
     seconds = measure({"step": step, "matmul": product}, repeats)
