@@ -12,6 +12,8 @@ _FIXED = {
     "KERAS_BACKEND": "tensorflow",
     # what is stored was computed on a CPU, and a GPU rounds differently
     "CUDA_VISIBLE_DEVICES": "-1",
+    # TensorFlow's own messages, which differ from machine to machine; it reads this when it is imported
+    "TF_CPP_MIN_LOG_LEVEL": "3",
 }
 # They would change how wide tables are, where figures go, what is imported, what warns, how long
 # a fit lasts, and whether an assert is executed at all.
