@@ -2,14 +2,14 @@
 
 from tests.accidents.accident import Accident
 
-TRAINED = "network, history = train_resnet("
+TRAINED = "run = train_resnet("
 
 ACCIDENTS = [
     Accident("another error", "return tf.reduce_sum(y**2) / 2", "return tf.reduce_sum(y**2)", ("ways = {",)),
     Accident("fewer images", "CLASSES, PER_CLASS = 10, 60", "CLASSES, PER_CLASS = 10, 50", ("CLASSES, PER_CLASS",)),
     Accident("other images", "train.files[::PER_CLASS]", "train.files[1::PER_CLASS]", ("def box_of",)),
     Accident("coarser blocks", "reshape(-1, 8, 8, 8, 8, 3)", "reshape(-1, 4, 16, 4, 16, 3)", ("agreement = {",)),
-    Accident("other shards", "count=SAMPLE.shards, progress", "count=SAMPLE.shards + 1, progress", ("shards.verify(",)),
+    Accident("other shards", "count=SAMPLE.shards, **how", "count=SAMPLE.shards + 1, **how", ("shards.verify(",)),
 ]  # fmt: skip
 
 # under `make sensitivity` alone

@@ -11,8 +11,8 @@ ACCIDENTS = [
         "plot_images(data.x_train[1:25], labels_train[1:25]",
         ("plot_images(data.x_train",),
     ),
-    Accident("the names in another order", "list(data.mapping.values())", "sorted(data.mapping.values(), key=str.lower)", ("plot_images(data.x_train",)),
-    Accident("a smaller part of the data", "EmnistDataset(subsample_fraction=0.3)", "EmnistDataset(subsample_fraction=0.2)", ("print(data)",)),
+    Accident("the names in another order", "names = list(data.class_names)", "names = sorted(data.class_names, key=str.lower)", ("plot_images(data.x_train",)),
+    Accident("a smaller part of the data", "data = Emnist(subsample_fraction=0.3)", "data = Emnist(subsample_fraction=0.2)", ("print(data.describe())",)),
     Accident("fewer drawings to judge by", "draw_characters(40, seed=1)", "draw_characters(4, seed=1)", ("means = ", "upright = ")),
     Accident("larger batches", "DatasetSequence(numbers, numbers, batch_size=4)\nprint", "DatasetSequence(numbers, numbers, batch_size=5)\nprint", ("for i in range(len(sequence))",)),
 ]  # fmt: skip
@@ -25,15 +25,15 @@ THOROUGH = [
     Accident(
         "augmented from the beginning",
         "history = convolutional.fit(",
-        "from text_recognizer.augmentation import random_affine\nconvolutional.batch_augment_fn = random_affine(shift=0.15, seed=0)\nhistory = convolutional.fit(",
+        "from text_recognizer.augmentation import RandomAffine\nconvolutional.augmentation = RandomAffine(shift=0.15, seed=0)\nhistory = convolutional.fit(",
         (TRAINED,),
     ),
     Accident(
         "no scaling",
         "convolutional = character_model(lenet)\n",
-        "convolutional = character_model(lenet)\nconvolutional.batch_format_fn = lambda x, y: (keras.ops.cast(x, 'float32'), y)\n",
+        "convolutional = character_model(lenet)\nconvolutional.format_fn = lambda x, y: (keras.ops.cast(x, 'float32'), y)\n",
         (TRAINED,),
     ),
-    Accident("shorter shifts", "random_affine(shift=0.15, seed=0)", "random_affine(shift=0.1, seed=0)", ("augmented = [",)),
+    Accident("shorter shifts", "RandomAffine(shift=0.15, seed=0)", "RandomAffine(shift=0.1, seed=0)", ("augmented = [",)),
     Accident("too high a learning rate for the reader", "(6e-3, 4e-3, 1.5e-3)", "(6e-2, 4e-2, 1.5e-2)", ("reader = LineModel(",)),
 ]  # fmt: skip
