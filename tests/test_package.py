@@ -70,6 +70,7 @@ def test_imports_run_one_way():
 
 IMPORT = """
 import json, logging, os, sys, warnings
+import numpy  # which adds filters of its own
 before = dict(os.environ), os.getcwd(), warnings.filters[:], logging.root.level, list(sys.path)
 import text_recognizer, text_recognizer.files, text_recognizer.images, text_recognizer.datasets, text_recognizer.cli
 after = dict(os.environ), os.getcwd(), warnings.filters[:], logging.root.level, list(sys.path)

@@ -1,7 +1,6 @@
 """The constants of a training run: what is refused, and by what name."""
 
 import dataclasses
-import fnmatch
 
 import pytest
 
@@ -35,11 +34,6 @@ def test_a_configuration_is_frozen_and_replaced():
     with pytest.raises(dataclasses.FrozenInstanceError):
         SAMPLE.epochs = 3
     assert dataclasses.replace(SAMPLE, epochs=3).epochs == 3 != SAMPLE.epochs
-
-
-def test_the_glob_finds_what_the_format_names():
-    names = [TINY_IMAGENET.shard_format.format(shard=shard) for shard in range(TINY_IMAGENET.shards)]
-    assert fnmatch.filter([*names, "shards.json"], TINY_IMAGENET.shard_glob) == names
 
 
 def test_the_table_has_a_row_for_each_constant():

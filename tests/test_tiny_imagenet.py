@@ -15,7 +15,6 @@ from PIL import Image
 from text_recognizer import files
 from text_recognizer.datasets import DatasetUnavailableError, TinyImagenet, tiny_imagenet
 from text_recognizer.datasets.synthetic import shapes
-from text_recognizer.datasets.synthetic.stream import Stream
 from text_recognizer.datasets.tiny_imagenet import LabeledFiles, find_broken_images, read_image
 
 pytestmark = pytest.mark.usefixtures("offline")
@@ -58,37 +57,6 @@ def test_the_sample_is_the_same_drawing_on_every_machine():
 def test_the_sample_has_the_same_labels_and_boxes_on_every_machine(whole_sample):
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sorted(whole_sample.rglob("*.txt"))))
     assert digest.hexdigest() == "edfc0f4a61802772f67f6d758a6adecd7db2580888bb1e5913a2d65a516654d6"
-
-
-def test_the_sample_needs_nothing_of_numpy_that_may_change(tmp_path, monkeypatch):
-    """The raw integers of a bit generator are guaranteed, the methods of `Generator` are not."""
-    monkeypatch.setattr(np.random, "default_rng", None)
-    monkeypatch.setattr(np.random, "Generator", None)
-    tiny_imagenet.write_sample(tmp_path, train=1, validation=1)
-
-
-def test_the_random_numbers_are_those_of_numpys_generator():
-    """As NumPy 2.4 draws them, where a quarter of what is drawn is rejected too."""
-    stream = Stream((1, 2))
-    assert stream.integers(-3, 3, size=(2, 4)).tolist() == [[0, -1, 2, -1], [-3, -1, -3, -2]]
-    assert stream.integers(0, 3 << 30, size=5).tolist() == [2613776773, 21553060, 160255592, 436464824, 1049157909]
-    assert stream.random() == 0.661234928392658
-    assert stream.permutation(9).tolist() == [1, 4, 3, 5, 6, 8, 2, 7, 0]
-    assert stream.permutation(list("abc")).tolist() == ["a", "c", "b"]
-    assert stream.integers(5, 6) == 5 and stream.integers(0, 2, size=0).shape == (0,)
-
-
-def test_the_random_numbers_are_as_likely_as_each_other():
-    counts = np.bincount(Stream(0).integers(0, 3 << 30, size=30_000) >> 30)
-    assert len(counts) == 3 and abs(counts - 10_000).max() < 300  # four standard deviations
-    orders = collections.Counter(tuple(Stream(seed).permutation(3)) for seed in range(1200))
-    assert len(orders) == 6 and abs(np.array(list(orders.values())) - 200).max() < 60
-
-
-@pytest.mark.parametrize("low, high", [(0, 0), (3, 1), (0, 2**32 + 1)])
-def test_no_random_number_can_be_had_of_an_empty_range(low, high):
-    with pytest.raises(ValueError, match=f"low is {low}, and high {high}"):
-        Stream(0).integers(low, high)
 
 
 @pytest.mark.parametrize("label", [-1, 10, 0.5, "disc"])

@@ -1,4 +1,4 @@
-"""Images as they might have been written too: changes that a training set can be augmented with."""
+"""Random affine changes of images, to augment a training set."""
 
 import math
 from numbers import Integral, Real

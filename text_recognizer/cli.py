@@ -152,7 +152,7 @@ def _fail(error):
 
 
 def _import_keras():
-    """Import Keras, without what TensorFlow writes to stderr before it reads which of it is wanted."""
+    """Import Keras without the start-up messages of TensorFlow, which it logs before it reads its log level."""
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = level or "3"
     sys.stderr.flush()
@@ -201,7 +201,7 @@ def _add_training_options(command):
     command.add_argument(
         "--validation-fraction",
         type=float,
-        default=recognizers.FRACTION,
+        default=recognizers.VALIDATION_FRACTION,
         metavar="FRACTION",
         help="of the training set, held out to show the progress; 0 for none. Default: %(default)s",
     )

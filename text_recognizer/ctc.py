@@ -166,7 +166,7 @@ def required_steps(labels):
 
 
 def check_spelling(labels, steps, decode=None):
-    """Make sure that a network of so many steps can say each of these sequences.
+    """Refuse label sequences that CTC cannot align with this many steps: their probability is 0.
 
     To train on one that it cannot say is to chase a loss that never falls.
 

@@ -1,4 +1,4 @@
-"""Files and folders that are there whole or not at all, the place of the data, downloads and archives.
+"""Atomic writes, the data cache, downloads and archives.
 
 A program can end at any moment: by an interrupt, on a full disk, by a loss of power. What it was writing then must
 not look finished. So everything here is written beside its place and renamed when the disk has it. A rename happens

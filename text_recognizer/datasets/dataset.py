@@ -22,7 +22,7 @@ class DatasetUnavailableError(RuntimeError):
 
 
 class Dataset(abc.ABC):
-    """What can be learned from: arrays to train on and to test on, what the labels mean, and where it is from.
+    """Base class of the data sets: training and test arrays, the meaning of the labels, the source.
 
     Every data set has two sources. `full` is the real one, which is downloaded once. `sample` is
     small, needs no network, and stands in for it. Which one it is, is settled when the object is

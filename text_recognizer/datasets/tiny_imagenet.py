@@ -39,7 +39,6 @@ from text_recognizer.datasets.dataset import (
     check_seed,
 )
 from text_recognizer.datasets.synthetic import shapes
-from text_recognizer.datasets.synthetic.stream import Stream
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"  # 248,100,043 bytes
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
@@ -467,7 +466,7 @@ def write_sample(folder, train=_PER_CLASS[SAMPLE], validation=20, test=20):
         'n90000009_1.JPEG'
     """
     names = {f"n9{label:07}": name for label, name in enumerate(shapes.CLASSES)}
-    unsorted = Stream(0).permutation(list(names))  # as in the original
+    unsorted = np.random.default_rng(0).permutation(list(names))  # as in the original
     _write(folder / "wnids.txt", unsorted)
     _write(folder / "words.txt", ["n90000099\tshape", *(f"{wnid}\t{name}, shape" for wnid, name in names.items())])
 
@@ -480,7 +479,7 @@ def write_sample(folder, train=_PER_CLASS[SAMPLE], validation=20, test=20):
         _write(folder / "train" / wnid / f"{wnid}_boxes.txt", rows)
 
     rows = []
-    labels = Stream(1).permutation(np.arange(validation * len(names)) % len(names))
+    labels = np.random.default_rng(1).permutation(np.arange(validation * len(names)) % len(names))
     for i, (wnid, label) in enumerate((list(names)[label], label) for label in labels):
         box = _draw(folder / "val" / "images" / f"val_{i}.JPEG", label, part=1, number=i)
         rows.append("\t".join(map(str, (f"val_{i}.JPEG", wnid, *box))))

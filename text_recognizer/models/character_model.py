@@ -50,7 +50,7 @@ class CharacterModel(Recognizer):
             A `CharacterPrediction`: the character, and its probability.
 
         Raises:
-            FileNotFoundError, TypeError, text_recognizer.images.ImageError: as `read_ink` says.
+            FileNotFoundError, TypeError, text_recognizer.images.ImageError: as `read_ink` and `center` say.
         """
         ink = center(read_ink(image), self.image_shape[:2])
         logits = self.predict(ink.reshape(1, *self.image_shape))

@@ -10,8 +10,8 @@ class ImageModel(Recognizer):
     """A network that classifies photographs, and the data set that it learns from.
 
     The data set's images are uint8; the network gets each with mean 0 and standard deviation 1.
-    Besides the loss it is judged by top-1 and top-5: how often the truth comes first, and how often
-    it is among the first five. See `Recognizer` for the arguments.
+    While it trains it is judged by top-1 and top-5: how often the truth comes first, and how often
+    it is among the first five. `evaluate` returns top-1. See `Recognizer` for the arguments.
     """
 
     def __init__(self, data, network, weights_dir=None):

@@ -11,7 +11,7 @@ from text_recognizer.metrics import CharacterErrorRate, character_error_rate
 from text_recognizer.models.character_model import scale
 from text_recognizer.models.recognizer import Recognizer
 
-LOWEST = 10  # pixels that a line keeps of its height, or its letters run together
+MIN_HEIGHT = 10  # pixels that a line keeps of its height, or its letters run together
 
 
 class LinePrediction(NamedTuple):
@@ -103,12 +103,12 @@ class LineModel(Recognizer):
             A `LinePrediction`: the text, and its probability.
 
         Raises:
-            FileNotFoundError, TypeError, text_recognizer.images.ImageError: as `read_ink` says.
+            FileNotFoundError, TypeError, text_recognizer.images.ImageError: as `read_ink` and `center` say.
             text_recognizer.images.ImageError: the line is too long to be resized to that shape.
         """
         line = center(read_ink(image), self.image_shape[:2])
         height = np.count_nonzero(line.any(axis=1))
-        if height < LOWEST:
+        if height < MIN_HEIGHT:
             raise ImageError(
                 f"the line is too long: to fit into {self.image_shape[1]} pixels it would shrink to {height} pixels "
                 "in height. Cut it in two, or build the model with a greater max_length"
@@ -130,7 +130,7 @@ class LineModel(Recognizer):
         return [CharacterErrorRate()]
 
     def strata(self, y):
-        """Return None: a text is of no class."""
+        """Return None: lines cannot be stratified."""
 
     def check_labels(self, y):
         """Refuse, before the training, texts that CTC cannot spell in the steps of the network.

@@ -25,7 +25,7 @@ class Recognizer:
 
     Args:
         data: a data set (see `text_recognizer.datasets.Dataset`), or any object with `x_train`, `y_train`,
-            `class_names` and `source`.
+            `input_shape`, `class_names` and `source`.
         network: a built `keras.Model`. It takes what `format_fn` gives, and gives logits.
         weights_dir: the folder of the weights. Default: `weights/sample` or `weights/full` in the
             working directory, after the source of the data, so that a try on the sample does not
@@ -110,7 +110,8 @@ class Recognizer:
         Args:
             training: arrays `(x, y)` as the data set has them; or batches for the network, a
                 `tf.data.Dataset` or a `keras.utils.PyDataset`, which are neither augmented nor
-                formatted. Default: the training set of `data`.
+                formatted; or a function from the number of epochs done to the batches of those that
+                are left. Default: the training set of `data`.
             validation: the same, to validate with. Default: a part of the training arrays.
             sample_weight: how much each training image counts, float (n,). Only beside arrays.
             validation_fraction: the share of the training arrays to hold out, at least 0 (none) and
@@ -124,7 +125,7 @@ class Recognizer:
                 `STEPS_PER_EXECUTION` steps.
             checkpoints: a folder, or a `text_recognizer.training.checkpoints.Checkpoints`: the state
                 is written after each epoch, and the same call goes on from there if it was stopped,
-                even by `kill -9`. Batches that are given must then begin with the next epoch.
+                even by `kill -9`. Where epochs differ, give batches by a function then.
             verbose: as in `keras.Model.fit`.
             seed: of the part that is held out, and of the order of the examples.
 
@@ -150,8 +151,6 @@ class Recognizer:
             if validation is None:
                 training, validation = self._split(*training, validation_fraction, seed)
             settings |= {"images": len(x), "batch_size": batch_size, "validation_fraction": validation_fraction}
-        else:
-            self._check_batches(training)
         if isinstance(validation, tuple | list):
             validation = self._batches(validation, batch_size, augment_val)
 
@@ -163,6 +162,9 @@ class Recognizer:
             first = done or self.epochs
             if arrays:
                 training = self._batches(training, batch_size, augment, shuffle=True, seed=seed, first_epoch=first)
+            else:
+                training = training(first) if callable(training) else training
+                self._check_batches(training)
             history = self._train(
                 training,
                 validation_data=validation,
@@ -178,7 +180,7 @@ class Recognizer:
         return history
 
     def predict(self, x, batch_size=256):
-        """Return what the network says to raw images, after `format_fn`.
+        """Return the network's outputs for raw images; `format_fn` is applied.
 
         Args:
             x: as `data.x_test`.

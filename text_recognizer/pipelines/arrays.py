@@ -55,7 +55,7 @@ class DatasetSequence(keras.utils.PyDataset):
         augment_fn: called with `(x, y)` of a batch, NumPy arrays; returns the two changed. For training only.
         format_fn: the same, called after `augment_fn`. For training and for judging alike.
         shuffle: whether to deal the examples anew each epoch.
-        seed: of the order, an integer, 0 or more. Default: one that nobody can foresee, drawn once.
+        seed: of the order, an integer, 0 or more. Default: drawn once from the operating system's entropy.
         first_epoch: the number of the epoch to begin with.
         **kwargs: to `keras.utils.PyDataset`: `workers`, `max_queue_size`, and `use_multiprocessing`, but that not
             together with `augment_fn`.
@@ -251,7 +251,7 @@ def batched_dataset(
 
 
 class _Draws(keras.StatelessScope):
-    """Within it, what Keras draws comes from the seed of whoever draws and that of the batch, and changes no state.
+    """A scope in which random numbers follow from the generator's seed and the batch's, and no generator advances.
 
     Args:
         seed: of the batch, two integers.

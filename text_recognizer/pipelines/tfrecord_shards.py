@@ -68,7 +68,7 @@ class Shards:
         return round(size / len(self) * min(shuffle, len(self)))
 
     def training_batches(self, batch_size, shuffle, *, seed=0, first_epoch=0, flip=True, standardize=True):
-        """Read the shards again and again, in another order and with other flips in each epoch.
+        """Return an endless stream of training batches, reshuffled and flipped anew in each epoch.
 
         The order of the shards is drawn, images are taken from four of them in turn, and go through a shuffle buffer.
         Each epoch is shuffled by itself and then follows the one before: a batch never mixes two, and each epoch gives

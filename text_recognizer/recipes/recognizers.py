@@ -3,8 +3,8 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-FRACTION = 0.05  # of the training set, held out: it only shows the progress, nothing is chosen by it
-LINES = 10_000  # to train on
+VALIDATION_FRACTION = 0.05  # of the training set, held out: it only shows the progress, nothing is chosen by it
+TRAINING_LINES = 10_000  # to train on
 
 
 @dataclass(frozen=True)
@@ -55,14 +55,14 @@ def build(network, source=None, subsample=None, weights_dir=None):
 
     recipe = RECIPES[network]
     if recipe.line:
-        data = EmnistLines(num_train=max(1, int(LINES * (subsample or 1))), source=source)
+        data = EmnistLines(num_train=max(1, int(TRAINING_LINES * (subsample or 1))), source=source)
     else:
         data = Emnist(subsample_fraction=subsample, source=source)
     built = getattr(networks, network)(data.input_shape, data.output_shape, **recipe.network_args)
     return (LineModel if recipe.line else CharacterModel)(data, built, weights_dir)
 
 
-def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=FRACTION, seed=0, verbose="auto"):
+def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=VALIDATION_FRACTION, seed=0, verbose="auto"):
     """Train a recognizer as its recipe says, and write its weights.
 
     The learning rate falls along half a cosine: I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient
@@ -101,7 +101,7 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=FR
         "validation_fraction": validation_fraction,
         "seed": seed,
     }
-    checkpoints = Checkpoints(unfinished(model), keep=1, settings=settings, layers=[model.augmentation])
+    checkpoints = Checkpoints(checkpoint_folder(model), keep=1, settings=settings, layers=[model.augmentation])
     history = model.fit(
         batch_size=batch_size,
         epochs=epochs,
@@ -115,6 +115,6 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=FR
     return history
 
 
-def unfinished(model):
+def checkpoint_folder(model):
     """Return the folder of the checkpoints of a training that has not come to its end."""
     return Path(model.weights_dir, f"{model.name}.unfinished")

@@ -191,20 +191,21 @@ def train(
         settings=settings,
         writes=chief,
     )
-    with checkpoints.locked():
-        done = checkpoints.restore(network)
+
+    def batches_after(done):
         _check_that_all_restored(strategy, done)
-        if done < epochs:
-            with ProgressBar() if chief else nullcontext() as progress:
-                model.fit(
-                    training.training_batches(batch_size, configuration.shuffle, seed=seed, first_epoch=done),
-                    validation.batches(batch_size),
-                    steps_per_epoch=steps,
-                    epochs=epochs,
-                    callbacks=[progress] if progress else [],
-                    checkpoints=checkpoints,
-                    verbose=0,
-                )
+        return training.training_batches(batch_size, configuration.shuffle, seed=seed, first_epoch=done)
+
+    with ProgressBar() if chief else nullcontext() as progress:
+        model.fit(
+            batches_after,
+            validation.batches(batch_size),
+            steps_per_epoch=steps,
+            epochs=epochs,
+            callbacks=[progress] if progress else [],
+            checkpoints=checkpoints,
+            verbose=0,
+        )
     if by_hand:
         reached = loop.evaluate(network, test.batches(batch_size))
     else:

@@ -3,8 +3,6 @@
 import dataclasses
 from dataclasses import dataclass
 
-from text_recognizer.pipelines.tfrecord_shards import glob
-
 
 def _constant(default, unit, meaning):
     return dataclasses.field(default=default, metadata={"unit": unit, "meaning": meaning})
@@ -12,16 +10,13 @@ def _constant(default, unit, meaning):
 
 @dataclass(frozen=True)
 class Configuration:
-    """The constants of a training run. The defaults are those of the homework, for Tiny ImageNet.
+    """The constants of a training run. The defaults train the full-width network on all of Tiny ImageNet.
 
     Change some with `dataclasses.replace(configuration, epochs=10)`; `print(configuration)` shows
     all, with unit and meaning.
 
-    All values are the homework's but two. `weight_decay` is that of K. He, X. Zhang, S. Ren, J. Sun,
-    "Deep Residual Learning for Image Recognition", CVPR 2016 (arXiv:1512.03385), section 3.4; the
-    homework has a `regularizer_scale` of 0.1 in its place, a thousand times as much. With that, the
-    penalty of the half-width network starts at 171 and its loss at ln(200) = 5.3, so that nothing
-    but smaller weights is learned. And `checkpoint_format` ended in .hdf5, which Keras refuses.
+    `weight_decay` is that of K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image
+    Recognition", CVPR 2016 (arXiv:1512.03385), section 3.4.
 
     Raises:
         ValueError: a constant makes no sense; the message names it.
@@ -65,11 +60,6 @@ class Configuration:
         for name, number in (("checkpoint_format", "epoch"), ("shard_format", "shard")):
             self._require(_tells_apart(getattr(self, name), number), name, f"a file name with {{{number}:02d}} in it")
 
-    @property
-    def shard_glob(self):
-        """The pattern that finds the shards, made from `shard_format`: "shard_*.tfrecord"."""
-        return glob(self.shard_format)
-
     def __str__(self):
         """The table of the constants: name, value, unit, meaning."""
         rows = [
@@ -100,7 +90,7 @@ def _tells_apart(file_format, number):
 DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
 
 TINY_IMAGENET = Configuration()
-"""The homework's own, for a machine with a GPU, or a few days."""
+"""For all of Tiny ImageNet: a GPU, or a few days."""
 
 SAMPLE = dataclasses.replace(
     TINY_IMAGENET,

@@ -34,7 +34,7 @@ KEYS = {"name", *MUST_AGREE, "optimizer", "run"}
 
 
 class WeightsError(ValueError):
-    """Weights cannot be saved so that they are found right again, or those in a file do not belong to the network."""
+    """Weights cannot be identified when saved, or belong to another network."""
 
 
 def check_saveable(network):
