@@ -192,6 +192,20 @@ def by_image(**kwargs):
     return lambda x, y: (tf.image.stateless_random_brightness(x, 0.5, seed=generator.next()), y)
 
 
+def by_branch(**kwargs):
+    """A seed from a generator, handed to a function and to a branch and a loop within."""
+    generator = keras.random.SeedGenerator(**kwargs)
+
+    @tf.function
+    def add(x, seed):
+        def rows():
+            return tf.map_fn(lambda row: row + tf.random.stateless_normal(tf.shape(row), seed), x)
+
+        return tf.cond(tf.shape(x)[0] > 0, rows, lambda: x)
+
+    return lambda x, y: (add(x, generator.next()), y)
+
+
 def unseeded(seed=None):
     return lambda x, y: (x + keras.random.normal(keras.ops.shape(x)), y)
 
@@ -201,7 +215,7 @@ def affine(**kwargs):
     return lambda x, y: (layer(keras.ops.tile(x[..., None] + 1, (1, 8, 8)), training=True), y)
 
 
-GOOD = [noise, by_generator, by_image, unseeded, affine]
+GOOD = [noise, by_generator, by_image, by_branch, unseeded, affine]
 ZEROS = np.zeros((20, 1), np.float32), np.arange(20)
 
 
@@ -230,7 +244,7 @@ def test_augmentation_differs_between_epochs_and_repeats_between_runs(make, func
         np.testing.assert_array_equal(first, second)
 
 
-@pytest.mark.parametrize("function", [noise, by_generator, by_image, affine])
+@pytest.mark.parametrize("function", [noise, by_generator, by_image, by_branch, affine])
 def test_both_forms_draw_the_same(function):
     np.testing.assert_allclose(
         augmented(DatasetSequence, function(seed=3)), augmented(batched_dataset, function(seed=3)), rtol=1e-5
@@ -291,7 +305,8 @@ def test_layers_are_left_as_they_were(make):
     np.testing.assert_array_equal(again(ZEROS[0], training=True), first)
 
 
-NOISE_COMPILED = tf.function(noise(seed=3))
+NOISE = noise(seed=3)
+NOISE_COMPILED = tf.function(NOISE)
 
 
 def noise_in_a_loop(x, y, layer=keras.layers.GaussianNoise(1.0, seed=3)):
@@ -322,6 +337,28 @@ def by_numpy_function(x, y):
     return tf.ensure_shape(noisy, x.shape), y
 
 
+@tf.function
+def noise_by_seed(x, seed):
+    return x + tf.random.stateless_normal(tf.shape(x), seed)
+
+
+def by_seed(seed):
+    """Return a function that adds noise of the seed that `seed` makes of the batch."""
+    return lambda x, y: (x + tf.random.stateless_normal(tf.shape(x), seed(x, y)), y)
+
+
+def noise_by_key(x, y):
+    draw = tf.raw_ops.StatelessRandomUniformV2(
+        shape=tf.shape(x), key=tf.constant([1], tf.uint64), counter=tf.constant([1, 2], tf.uint64), alg=1
+    )
+    return x + draw, y
+
+
+SEED = tf.constant([1, 2])
+SEEDS = tf.constant(np.arange(400).reshape(200, 2))
+VARIABLE = tf.Variable([1, 2])
+KERAS_VARIABLE = keras.Variable([1, 2], dtype="int32", trainable=False)
+
 DENSE = keras.layers.Dense(1)
 DENSE.build((None, 1))
 
@@ -344,6 +381,23 @@ BAD = {
     "a counter": (count, ONCE),
     "keras.random, constant": (lambda x, y: (x + keras.random.normal(keras.ops.shape(x), seed=1), y), CONSTANT),
     "tf.random, constant": (lambda x, y: (tf.image.stateless_random_brightness(x, 0.5, seed=(1, 2)), y), CONSTANT),
+    "a constant, to a tf.function": (lambda x, y: (noise_by_seed(x, tf.constant([1, 2])), y), CONSTANT),
+    "a constant, in a loop": (lambda x, y: (tf.map_fn(lambda row: noise_by_seed(row, SEED), x), y), CONSTANT),
+    "a constant, in a branch": (
+        lambda x, y: (tf.cond(tf.reduce_sum(x) > 0, lambda: noise_by_seed(x, SEED), lambda: x), y),
+        CONSTANT,
+    ),
+    "a constant, large": (by_seed(lambda x, y: SEEDS[7]), CONSTANT),
+    "a constant key": (noise_by_key, CONSTANT),
+    "a seed from a tf.Variable": (by_seed(lambda x, y: VARIABLE), CONSTANT),
+    "a seed from a keras.Variable": (by_seed(lambda x, y: KERAS_VARIABLE.value), CONSTANT),
+    "a seed from the shape": (by_seed(lambda x, y: tf.shape(x)[:2]), CONSTANT),
+    "a seed from the shape of noise": (by_seed(lambda x, y: tf.shape(NOISE(x, y)[0])[:2]), CONSTANT),
+    "a seed from the labels": (by_seed(lambda x, y: tf.stack([tf.reduce_sum(y), 0])), CONSTANT),
+    "a seed from the clock": (
+        by_seed(lambda x, y: tf.cast(tf.stack([tf.timestamp(), 0]), tf.int64)),
+        "reads the clock .*differs in each run",
+    ),
     "a layer made within": (
         lambda x, y: (keras.layers.GaussianNoise(1.0, seed=1)(x, training=True), y),
         "cannot be compiled .*created once",

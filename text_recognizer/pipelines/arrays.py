@@ -188,8 +188,10 @@ def batched_dataset(
 
     TensorFlow compiles a function once, and runs it in every epoch. What Python or NumPy draws in it is drawn when it
     is compiled, and stays; `tf.random` begins anew with each epoch if a seed is set. Such functions are refused,
-    since they would augment each epoch alike. (For that they are compiled twice, and compared. One kind can slip
-    through: a generator of its own, of NumPy or Python, that happens to draw the same both times.) Draw with a Keras
+    since they would augment each epoch alike. So are those that give an operation a seed of their own: it must be
+    computed from what a `SeedGenerator` gives. (For that they are compiled twice, and compared. Two kinds can slip
+    through: a generator of its own, of NumPy or Python, that happens to draw the same both times, and a seed in whose
+    computation that of the generator takes part without effect, as in `0 * generator.next()`.) Draw with a Keras
     layer or a `keras.random.SeedGenerator` instead, created once, outside of the function. A function of `tf.image`
     takes its seed from there too: `tf.image.stateless_random_hue(x, 0.1, seed=generator.next())`.
 
@@ -307,10 +309,11 @@ def _compiled(sequence, signature):
             raise TypeError(_refusal(f"cannot be compiled ({_reason(error)})")) from error
         untouched |= states == _random_states()  # another thread may draw meanwhile, but hardly twice
 
-    nodes, nodes_again = (_nodes(trace.graph.as_graph_def()) for trace in traces)
-    for objection in (objection for body in nodes for objection in _objections(body)):
+    graph, graph_again = (trace.graph.as_graph_def() for trace in traces)
+    functions = {function.signature.name: function for function in graph.library.function}
+    for objection in _objections(graph.node, {traces[0].inputs[0].op.name}, functions):
         raise TypeError(_refusal(objection))
-    if not untouched or _constants(nodes) != _constants(nodes_again):
+    if not untouched or _constants(graph) != _constants(graph_again):
         raise TypeError(
             _refusal(
                 "draws random numbers with NumPy or Python, or counts its calls: it is compiled once, and would repeat "
@@ -337,22 +340,27 @@ def _random_states():
     return pickle.dumps((random.getstate(), np.random.get_state(legacy=False)))
 
 
-def _nodes(graph):
-    """Return the nodes of a graph, and of each function that it calls, as dicts by name."""
-    bodies = (graph.node, *(function.node_def for function in graph.library.function))
-    return [{node.name: node for node in body} for body in bodies]
+def _objections(body, seeds, functions):
+    """Yield why operations in a body, or in a function it calls, would augment epochs alike, or each run differently.
 
-
-def _objections(nodes):
-    """Yield why operations among the nodes would augment each epoch alike, or each run differently."""
+    Args:
+        body: the nodes of a graph or function.
+        seeds: names of the arguments in which it is given the batch's seed, or what was computed from it.
+        functions: those of the graph, by name.
+    """
     import tensorflow as tf
 
-    for node in nodes.values():
+    nodes = {node.name: node for node in body}
+    for node in body:
         names = list(inspect.signature(getattr(tf.raw_ops, node.op, lambda: None)).parameters)
+        given = [source for source in node.input if not source.startswith("^")]  # ^ says when, and hands over nothing
+        own = [source for name, source in zip(names, given) if name in ("seed", "key", "counter")]
         if "seed2" in names:  # two seeds: of the graph and of the operation, from which each iterator begins anew
             yield f"draws random numbers with tf.random ({node.op}), which begins anew in each epoch if a seed is set"
-        elif "seed" in names and _is_constant(node.input[names.index("seed")], nodes):
-            yield f"draws random numbers from a constant seed ({node.op}), and so the same in each batch"
+        elif ("seed" in names or "counter" in names) and not _follows(own, nodes, seeds):
+            yield f"draws random numbers from a constant seed, or from one of the data ({node.op}), alike in each epoch"
+        elif node.op == "Timestamp":
+            yield "reads the clock (Timestamp), which differs in each run"
         elif node.op in ("PyFunc", "EagerPyFunc"):
             yield (
                 "calls Python while it runs (tf.numpy_function or tf.py_function). If that draws nothing and keeps "
@@ -360,19 +368,31 @@ def _objections(nodes):
             )
         elif node.op.startswith(("Assign", "Rng")) or (node.op.startswith("Stateful") and "Call" not in node.op):
             yield f"changes a TensorFlow variable ({node.op}), and several batches are prepared at once, in any order"
+        for called in (called for attr in node.attr.values() for called in (attr.func, *attr.list.func) if called.name):
+            function = functions[called.name]
+            arguments = [argument.name for argument in function.signature.input_arg]
+            pairs = zip(reversed(arguments), reversed(given))  # from the end: a branch is not given the condition
+            inner = {argument for argument, source in pairs if _follows([source], nodes, seeds)}
+            yield from _objections(function.node_def, inner, functions)
 
 
-def _is_constant(name, nodes):
-    """Return whether the value called `name`, e.g. "cast:y:0", is computed from constants alone."""
-    node = nodes.get(name.partition(":")[0])
-    if node is None or not node.input:
-        return node is not None and node.op == "Const"
-    return all(_is_constant(source, nodes) for source in node.input)
+def _follows(names, nodes, seeds):
+    """Return whether a value among `names`, such as "cast:y:0", is computed from one of `seeds`."""
+    names, seen = list(names), set()
+    while names:
+        name = names.pop().partition(":")[0]
+        if name in seeds:
+            return True
+        if name in nodes and name not in seen and nodes[name].op not in ("Shape", "ShapeN", "Size", "Rank"):
+            names += nodes[name].input
+        seen.add(name)
+    return False
 
 
-def _constants(nodes):
+def _constants(graph):
     """Return how often each operation and each constant occurs. Names may differ each time that one compiles."""
-    return Counter((node.op, node.attr["value"].SerializeToString()) for body in nodes for node in body.values())
+    bodies = (graph.node, *(function.node_def for function in graph.library.function))
+    return Counter((node.op, node.attr["value"].SerializeToString()) for body in bodies for node in body)
 
 
 def _pair(batch, name):
