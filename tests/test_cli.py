@@ -143,6 +143,23 @@ def test_what_the_error_advises_the_command_can_do(capsys):
     assert run("train", "--subsample", "0.05", "--validation-fraction", "0", "--epochs", "1") == 0
 
 
+@pytest.mark.parametrize(
+    "option, name",
+    [
+        ("--checkpoint-format={epoch.foo}.weights.h5", "checkpoint_format"),
+        ("--checkpoint-format={epoch[0]}.weights.h5", "checkpoint_format"),
+        ("--shard-format={shard.foo}.tfrecord", "shard_format"),
+        ("--shuffle=100000000000000000000", "shuffle"),
+        ("--seed=-1", "seed"),
+        ("--initial-rate=inf", "initial_rate"),
+    ],
+)
+def test_a_constant_that_makes_no_sense_is_named_in_one_line(capsys, option, name):
+    assert main(["resnet", option]) == 1
+    err = capsys.readouterr().err
+    assert err.startswith(f"python -m text_recognizer: error: {name} is ") and err.count("\n") == 1
+
+
 def test_debug_raises(image):
     with pytest.raises(FileNotFoundError, match="no weights in"):
         run("read", "--debug", image)
@@ -166,6 +183,8 @@ def test_the_command_leaves_the_environment_as_it_is():
         (["train", "--subsample", "1.5"], "1.5 is no number above 0"),
         (["train", "--subsample", "half"], "half is no number above 0"),
         (["train", "--data", "mnist"], "invalid choice: 'mnist'"),
+        (["train", "--validation-fraction", "1"], "1 is no number above 0, and below 1"),
+        (["train", "--validation-fraction", "nan"], "nan is no number above 0, and below 1"),
         (["resnet", "--levels", "2,x"], "argument --levels: invalid"),
         (["resnet", "--filters", "wide"], "argument --filters: invalid int value"),
         (["resnet", "--dtype-policy", "float8"], "invalid choice: 'float8'"),

@@ -297,6 +297,13 @@ assert files.place("whole") == elsewhere / "whole"
     closed.chmod(0o700)
 
 
+def test_who_has_no_home_reads_and_writes_among_temporary_files(monkeypatch):
+    monkeypatch.delenv("KERAS_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where neither HOME nor the system knows one
+    assert module.find("no/such/data/set") is None
+    assert module.place("emnist").is_absolute() and module.place("emnist").parts[-3:] == (".keras", "datasets", "emnist")
+
+
 # Downloads
 
 

@@ -11,7 +11,7 @@ from text_recognizer.images import ImageError
 from text_recognizer.metrics import character_error_rate
 from text_recognizer.models import LineModel
 from text_recognizer.networks import lenet, line_cnn
-from text_recognizer.pipelines.arrays import batched_dataset
+from text_recognizer.pipelines.arrays import DatasetSequence, batched_dataset
 from text_recognizer.training.weights import WeightsError
 
 LINES = EmnistLines(max_length=4, num_train=32, num_test=8, source="sample")
@@ -104,6 +104,12 @@ def test_a_text_that_cannot_be_spelled_is_refused_before_the_training():
         narrow(6).fit(batches)
     with pytest.raises(ValueError, match="0000"):
         narrow(6).fit((x[1:], DOUBLED[1:]), (x, DOUBLED))
+    with pytest.raises(ValueError, match="0000"):
+        narrow(6).fit((x[1:], DOUBLED[1:]), batches)
+    with pytest.raises(ValueError, match="labels run from 0 to 99, and the data set has 64 classes"):
+        narrow(6).fit((x, np.array([[1, 0, 0, 0], [99, 0, 0, 0]])), validation_fraction=0)
+    sequence = DatasetSequence(np.zeros((2, 28, 28), "float32"), DOUBLED, 2)
+    assert len(narrow(7).fit(sequence, epochs=1, verbose=0).history["loss"]) == 1
     history = narrow(7).fit((np.zeros((2, 28, 28), np.uint8), DOUBLED), epochs=1, validation_fraction=0, verbose=0)
     assert history.history["loss"][0] < 100
 

@@ -160,6 +160,31 @@ def test_fit_takes_batches_as_they_are(build, make):
         model.fit(batches, sample_weight=np.ones(64))
 
 
+@pytest.mark.parametrize("steps", [10, 40, 7])
+def test_an_epoch_has_as_many_steps_as_it_was_given(build, steps):
+    model = build()
+    batches = batched_dataset(X_TRAIN[:100] / np.float32(255), Y_TRAIN[:100], 10).repeat()
+    model.fit(batches, epochs=2, steps_per_epoch=steps, verbose=0)
+    assert int(model.network.optimizer.iterations) == 2 * steps
+    if steps == 40:
+        with pytest.raises(ValueError, match=r"8 steps at once.*makes 7: compile\(steps_per_execution=1\)"):
+            model.fit(batches, steps_per_epoch=7)
+
+
+@pytest.mark.parametrize(
+    "training, error, message",
+    [
+        (X_TRAIN, TypeError, r"one array; give \(x, y\)"),
+        ((X_TRAIN, Y_TRAIN[:5]), ValueError, "x 1540, y 5. Each example needs one of each"),
+        ((X_TRAIN, Y_TRAIN, np.ones(3)), ValueError, "sample_weight 3"),
+        ((X_TRAIN,), ValueError, r"give the training arrays as \(x, y\)"),
+    ],
+)
+def test_training_data_that_are_none(build, training, error, message):
+    with pytest.raises(error, match=message):
+        build().fit(training)
+
+
 def test_an_image_without_weight_is_not_learned(build):
     """Half of the images have wrong labels, and the weight 0."""
     right = np.arange(1540) % 2 == 0

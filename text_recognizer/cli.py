@@ -139,7 +139,7 @@ def _print_score(model, options):
 
 def _expected():
     """Return the errors that a user can mend, and whose message says how."""
-    expected = (DatasetUnavailableError, FloatingPointError, OSError, ValueError)
+    expected = (DatasetUnavailableError, FloatingPointError, OSError, OverflowError, ValueError)
     if "tensorflow" in sys.modules:
         expected += (sys.modules["tensorflow"].errors.OpError,)
     return expected
@@ -155,6 +155,10 @@ def _import_keras():
     """Import Keras without the start-up messages of TensorFlow, which it logs before it reads its log level."""
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = level or "3"
+    if sys.stderr is None:  # closed by the caller
+        import keras
+
+        return keras
     sys.stderr.flush()
     saved = os.dup(2)
     with open(os.devnull, "wb") as nowhere:
@@ -200,10 +204,10 @@ def _add_training_options(command):
     )
     command.add_argument(
         "--validation-fraction",
-        type=float,
-        default=recognizers.VALIDATION_FRACTION,
+        type=_share,
         metavar="FRACTION",
-        help="of the training set, held out to show the progress; 0 for none. Default: %(default)s",
+        help="of the training set, held out to show the progress; 0 for none. "
+        f"Default: {recognizers.VALIDATION_FRACTION}, or an image of each character",
     )
 
 
@@ -259,11 +263,15 @@ def _positive(text):
     return int(text)
 
 
-def _fraction(text):
+def _share(text):
+    return 0.0 if text in ("0", "0.0") else _fraction(text, below=True)
+
+
+def _fraction(text, below=False):
     try:
         fraction = float(text)
     except ValueError:
         fraction = math.nan
-    if not 0 < fraction <= 1:
-        raise argparse.ArgumentTypeError(f"{text} is no number above 0, and at most 1")
+    if not 0 < fraction <= 1 or (below and fraction == 1):
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0, and {'below' if below else 'at most'} 1")
     return fraction

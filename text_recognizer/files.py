@@ -163,7 +163,7 @@ def data_home():
         ...     data_home().as_posix()
         '/data/keras'
     """
-    return Path(os.environ.get("KERAS_HOME") or "~/.keras").expanduser()
+    return Path(os.path.expanduser(os.environ.get("KERAS_HOME") or "~/.keras"))  # "~" stays where nobody has a home
 
 
 def find(name):
@@ -202,7 +202,7 @@ def place(name):
     """
     path = data_home() / "datasets" / name
     there = next((folder for folder in (path, *path.parents) if os.path.isdir(folder)), path)
-    if os.access(there, os.W_OK | os.X_OK):
+    if path.parts[0] != "~" and os.access(there, os.W_OK | os.X_OK):
         return path
     temporary = "/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir()  # as keras.utils.get_file chooses it
     return Path(temporary, ".keras", "datasets", name)
@@ -457,7 +457,7 @@ def _reading(archive):
 def _files_to_unpack(archive, folder, members, strip):
     """Return the files that are asked for, a dict from place in the folder to entry of the archive, all checked."""
     prefix = strip and f"{strip}/"
-    entries = [(info.filename.removeprefix(prefix), info) for info in archive.infolist() if not info.is_dir()]
+    entries = [(info.filename.removeprefix(prefix), info) for info in archive.infolist() if not info.filename.endswith("/")]
     if members is None:
         members = {name: name for name, _ in entries}
     if missing := sorted(members.keys() - {name for name, _ in entries}):

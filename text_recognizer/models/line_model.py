@@ -139,16 +139,19 @@ class LineModel(Recognizer):
             y: as `data.y_train`.
 
         Raises:
-            ValueError: a text needs more steps; the message gives the rule.
+            ValueError: a label is of no class, or a text needs more steps; the message gives the rule.
         """
+        y, classes = np.asarray(y), len(self.data.class_names)
+        if y.size and not 0 <= y.min() <= y.max() < classes:
+            raise ValueError(f"labels run from {y.min()} to {y.max()}, and the data set has {classes} classes")
         steps = self.network.output_shape[1]
         if steps is not None:  # a network for lines of any length: the batches must see to it
             ctc.check_spelling(y, steps, self.data.decode)
 
     def _check_batches(self, batches):
         if isinstance(batches, keras.utils.PyDataset):
-            batches = (batches[index] for index in range(len(batches)))
-        elif int(batches.cardinality()) < 0:  # without an end, or nobody knows where it is
-            return
-        for _, y, *_ in batches:
+            read = (batches[index] for index in range(batches.num_batches or 0))
+        else:  # of one without an end, or where nobody knows the end, nothing is read
+            read = batches if int(batches.cardinality()) >= 0 else ()
+        for _, y, *_ in read:
             self.check_labels(keras.ops.convert_to_numpy(y))

@@ -133,7 +133,8 @@ class Recognizer:
             A `keras.callbacks.History`, with `checkpoints` of all epochs, those before included.
 
         Raises:
-            ValueError: the training set is too small to hold that fraction out; an argument does not
+            TypeError: the training data are an array without labels.
+            ValueError: the arrays differ in length; the training set is too small to hold that fraction out; an argument does not
                 go with batches; `check_labels` refuses a label; the weights could not be saved
                 afterwards; or the folder holds the checkpoints of another run.
         """
@@ -141,19 +142,25 @@ class Recognizer:
         arrays = training is None or isinstance(training, tuple | list)
         if sample_weight is not None and not arrays:
             raise ValueError("sample_weight goes with arrays; batches carry their own, as (x, y, sample_weight)")
+        at_once = STEPS_PER_EXECUTION if steps_per_epoch is None else math.gcd(steps_per_epoch, STEPS_PER_EXECUTION)
         if not self.network.compiled:  # compiling again would throw the optimizer's state away
-            self.compile()
+            self.compile(steps_per_execution=at_once)
+        elif steps_per_epoch is not None and steps_per_epoch % self.network.steps_per_execution:
+            raise ValueError(
+                f"the network is compiled to take {self.network.steps_per_execution} steps at once, of which no whole "
+                f"number makes {steps_per_epoch}: compile(steps_per_execution={at_once}) first"
+            )
 
+        if isinstance(training, np.ndarray):
+            raise TypeError("training is one array; give (x, y), or batches")
         settings = {"model": self.name, "seed": seed}
         if arrays:
-            x, y = (self.data.x_train, self.data.y_train) if training is None else training
+            training = (self.data.x_train, self.data.y_train) if training is None else training
+            x, y, sample_weight = _checked_arrays(training, sample_weight)
             training = x, y, sample_weight
             if validation is None:
                 training, validation = self._split(*training, validation_fraction, seed)
             settings |= {"images": len(x), "batch_size": batch_size, "validation_fraction": validation_fraction}
-        if isinstance(validation, tuple | list):
-            validation = self._batches(validation, batch_size, augment_val)
-
         if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
             names = {"name": self.name, "class_names": self.data.class_names}
             checkpoints = Checkpoints(checkpoints, settings=settings, layers=[self.augmentation], **names)
@@ -165,6 +172,10 @@ class Recognizer:
             else:
                 training = training(first) if callable(training) else training
                 self._check_batches(training)
+            if isinstance(validation, tuple | list):
+                validation = self._batches(validation, batch_size, augment_val, first_epoch=first)
+            elif validation is not None:
+                self._check_batches(validation)
             history = self._train(
                 training,
                 validation_data=validation,
@@ -318,13 +329,27 @@ class Recognizer:
             )
         except ValueError as error:
             raise ValueError(
-                f"{len(x)} training images, {fraction} of them to validate on: {error} Give more images, or another "
-                "validation_fraction (0 for no validation)."
+                f"{len(x)} training images, {fraction} of them to validate on: {str(error).rstrip('.')}. Give more "
+                "images, or another validation_fraction (0 for no validation)."
             ) from error
         return tuple(
             (x[rows], y[rows], None if sample_weight is None else np.asarray(sample_weight)[rows])
             for rows in (train, val)
         )
+
+
+def _checked_arrays(training, sample_weight):
+    """Return x, y and the sample weights or None, arrays of one length."""
+    if not 2 <= len(training) <= 3 or (len(training) == 3 and sample_weight is not None):
+        raise ValueError("give the training arrays as (x, y), and sample_weight beside them or as the third, once")
+    x, y, sample_weight = (*training, sample_weight)[:3]
+    arrays = {"x": np.asarray(x), "y": np.asarray(y)}
+    if sample_weight is not None:
+        arrays["sample_weight"] = np.asarray(sample_weight)
+    if len({len(array) for array in arrays.values()}) > 1:
+        lengths = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
+        raise ValueError(f"the training arrays differ in length: {lengths}. Each example needs one of each")
+    return *arrays.values(), *([None] if sample_weight is None else [])
 
 
 def steps_per_epoch(examples, batch_size, validation_fraction=0):

@@ -62,7 +62,7 @@ def build(network, source=None, subsample=None, weights_dir=None):
     return (LineModel if recipe.line else CharacterModel)(data, built, weights_dir)
 
 
-def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=VALIDATION_FRACTION, seed=0, verbose="auto"):
+def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=None, seed=0, verbose="auto"):
     """Train a recognizer as its recipe says, and write its weights.
 
     The learning rate falls along half a cosine: I. Loshchilov, F. Hutter, "SGDR: Stochastic Gradient
@@ -75,7 +75,8 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=VA
         model: from `build`.
         recipe: from `RECIPES`.
         epochs, batch_size: others than the recipe's.
-        validation_fraction: as for `Recognizer.fit`.
+        validation_fraction: as for `Recognizer.fit`. Default: `VALIDATION_FRACTION`, or so much that each
+            class of characters has an image in it.
         seed: of the part that is held out, the order and the augmentation. The weights are drawn
             when the model is built.
         verbose: as in `keras.Model.fit`.
@@ -90,6 +91,9 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=VA
     from text_recognizer.training.checkpoints import Checkpoints
 
     epochs, batch_size = epochs or recipe.epochs, batch_size or recipe.batch_size
+    if validation_fraction is None:
+        least = 0 if recipe.line else (len(model.data.class_names) + 1) / len(model.data.x_train)
+        validation_fraction = min(max(VALIDATION_FRACTION, least), 0.5)
     if recipe.augment:
         model.augmentation = RandomAffine(seed=seed)
     steps = epochs * steps_per_epoch(len(model.data.x_train), batch_size, validation_fraction)

@@ -1,6 +1,7 @@
 """What a training run of the ResNet on Tiny ImageNet is made with: every constant, its meaning, its source."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 
@@ -50,12 +51,16 @@ class Configuration:
         self._require(self.filters % 4 == 0, "filters", "a multiple of four: a bottleneck has a quarter of it inside")
         levels = isinstance(self.levels, tuple) and self.levels and all(map(_is_count, self.levels))
         self._require(levels, "levels", "a tuple of whole numbers, each 1 or more")
+        for name in ("momentum", "weight_decay", "initial_rate", "rate_factor", "validation_fraction"):
+            self._require(_is_number(getattr(self, name)), name, "a finite number")
         self._require(0 <= self.momentum < 1, "momentum", "at least 0 and below 1")
         self._require(0 <= self.weight_decay < 1, "weight_decay", "at least 0 and below 1")
         self._require(self.initial_rate > 0, "initial_rate", "more than 0")
         self._require(0 < self.rate_factor <= 1, "rate_factor", "more than 0, at most 1")
         self._require(0 < self.validation_fraction < 1, "validation_fraction", "more than 0 and less than 1")
-        ending = self.checkpoint_format.endswith(".weights.h5")
+        self._require(isinstance(self.staircase, bool), "staircase", "True or False")
+        self._require(self.seed == 0 or _is_count(self.seed), "seed", "a whole number, 0 or more")
+        ending = str(self.checkpoint_format).endswith(".weights.h5")
         self._require(ending, "checkpoint_format", "a name that ends in .weights.h5, as Keras demands")
         for name, number in (("checkpoint_format", "epoch"), ("shard_format", "shard")):
             self._require(_tells_apart(getattr(self, name), number), name, f"a file name with {{{number}:02d}} in it")
@@ -75,16 +80,20 @@ class Configuration:
 
 
 def _is_count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31
+
+
+def _is_number(value):
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _tells_apart(file_format, number):
     """Return whether the format gives another file name, in the same folder, for another number."""
     try:
         names = {file_format.format(**{number: value}) for value in (1, 2)}
-    except (LookupError, ValueError):  # another name in the braces, or none that can be a format
+    except (AttributeError, LookupError, TypeError, ValueError):  # another name in the braces, or none that can be a format
         return False
-    return len(names) == 2 and not any("/" in name for name in names)
+    return len(names) == 2 and not any(set("/\\:") & set(name) for name in names)
 
 
 DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
