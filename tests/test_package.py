@@ -63,7 +63,7 @@ def test_imports_run_one_way():
     for part, others in forbidden.items():
         for path in (PACKAGE / part).rglob("*.py"):
             for name in imports(path):
-                assert name.split(".")[:2] not in [["text_recognizer", other] for other in others], f"{path.name}: {name}"
+                assert name.split(".")[:2] not in [["text_recognizer", o] for o in others], f"{path.name}: {name}"
     for path in PACKAGE.rglob("*.py"):
         assert not any(name.split(".")[0] == "workbook" for name in imports(path))
 

@@ -457,7 +457,8 @@ def _reading(archive):
 def _files_to_unpack(archive, folder, members, strip):
     """Return the files that are asked for, a dict from place in the folder to entry of the archive, all checked."""
     prefix = strip and f"{strip}/"
-    entries = [(info.filename.removeprefix(prefix), info) for info in archive.infolist() if not info.filename.endswith("/")]
+    files = [info for info in archive.infolist() if not info.filename.endswith("/")]
+    entries = [(info.filename.removeprefix(prefix), info) for info in files]
     if members is None:
         members = {name: name for name, _ in entries}
     if missing := sorted(members.keys() - {name for name, _ in entries}):

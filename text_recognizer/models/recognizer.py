@@ -46,7 +46,8 @@ class Recognizer:
         >>> from text_recognizer.datasets import Digits
         >>> from text_recognizer.models import Recognizer
         >>> network = keras.Sequential(
-        ...     [keras.Input((28, 28)), keras.layers.Rescaling(1 / 255), keras.layers.Flatten(), keras.layers.Dense(10)],
+        ...     [keras.Input((28, 28)), keras.layers.Flatten(), keras.layers.Rescaling(1 / 255),
+        ...      keras.layers.Dense(10)],
         ...     name="linear",
         ... )
         >>> model = Recognizer(Digits(), network)
@@ -134,51 +135,26 @@ class Recognizer:
 
         Raises:
             TypeError: the training data are an array without labels.
-            ValueError: the arrays differ in length; the training set is too small to hold that fraction out; an argument does not
-                go with batches; `check_labels` refuses a label; the weights could not be saved
-                afterwards; or the folder holds the checkpoints of another run.
+            ValueError: the arrays differ in length; the training set is too small to hold that
+                fraction out; an argument does not go with batches; `check_labels` refuses a label; the
+                weights could not be saved afterwards; or the folder holds the checkpoints of another run.
         """
         weights.check_saveable(self.network)
-        arrays = training is None or isinstance(training, tuple | list)
-        if sample_weight is not None and not arrays:
-            raise ValueError("sample_weight goes with arrays; batches carry their own, as (x, y, sample_weight)")
-        at_once = STEPS_PER_EXECUTION if steps_per_epoch is None else math.gcd(steps_per_epoch, STEPS_PER_EXECUTION)
-        if not self.network.compiled:  # compiling again would throw the optimizer's state away
-            self.compile(steps_per_execution=at_once)
-        elif steps_per_epoch is not None and steps_per_epoch % self.network.steps_per_execution:
-            raise ValueError(
-                f"the network is compiled to take {self.network.steps_per_execution} steps at once, of which no whole "
-                f"number makes {steps_per_epoch}: compile(steps_per_execution={at_once}) first"
-            )
-
-        if isinstance(training, np.ndarray):
-            raise TypeError("training is one array; give (x, y), or batches")
-        settings = {"model": self.name, "seed": seed}
-        if arrays:
-            training = (self.data.x_train, self.data.y_train) if training is None else training
-            x, y, sample_weight = _checked_arrays(training, sample_weight)
-            training = x, y, sample_weight
-            if validation is None:
-                training, validation = self._split(*training, validation_fraction, seed)
-            settings |= {"images": len(x), "batch_size": batch_size, "validation_fraction": validation_fraction}
+        training, validation = self._parts(training, validation, sample_weight, validation_fraction, seed)
+        self._compile_once(steps_per_epoch)
         if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
+            settings = {"model": self.name, "batch_size": batch_size, "seed": seed}
+            if isinstance(training, tuple):
+                settings |= {"images": len(training[0]), "validation_fraction": validation_fraction}
             names = {"name": self.name, "class_names": self.data.class_names}
             checkpoints = Checkpoints(checkpoints, settings=settings, layers=[self.augmentation], **names)
+
         with checkpoints.locked() if checkpoints else nullcontext():
             done = checkpoints.restore(self.network) if checkpoints else 0
             first = done or self.epochs
-            if arrays:
-                training = self._batches(training, batch_size, augment, shuffle=True, seed=seed, first_epoch=first)
-            else:
-                training = training(first) if callable(training) else training
-                self._check_batches(training)
-            if isinstance(validation, tuple | list):
-                validation = self._batches(validation, batch_size, augment_val, first_epoch=first)
-            elif validation is not None:
-                self._check_batches(validation)
             history = self._train(
-                training,
-                validation_data=validation,
+                self._batches(training, batch_size, augment, first, shuffle=True, seed=seed),
+                validation_data=self._batches(validation, batch_size, augment_val, first),
                 steps_per_epoch=steps_per_epoch,
                 epochs=epochs,
                 initial_epoch=done,
@@ -291,13 +267,46 @@ class Recognizer:
             keras.Model(images, probabilities, name=self.network.name).save(beside)
 
     def _train(self, training, **arguments):
-        return self.network.fit(training, shuffle=False, **arguments)  # a stream cannot be shuffled, and Keras would warn
+        # a stream cannot be shuffled, and Keras would warn that it is asked to
+        return self.network.fit(training, shuffle=False, **arguments)
 
     def _check_batches(self, batches):
         """Refuse, before the training, batches that the network cannot learn from; to be overridden."""
 
-    def _batches(self, arrays, batch_size, augment, **order):
-        x, y, sample_weight = (*arrays, None)[:3]
+    def _parts(self, training, validation, sample_weight, fraction, seed):
+        """Return what to train and what to validate on: checked arrays (x, y, sample_weight), batches, or None."""
+        if isinstance(training, np.ndarray):
+            raise TypeError("training is one array; give (x, y), or batches")
+        if isinstance(validation, tuple | list):
+            validation = _checked_arrays(validation)
+        if training is not None and not isinstance(training, tuple | list):
+            if sample_weight is not None:
+                raise ValueError("sample_weight goes with arrays; batches carry their own, as (x, y, sample_weight)")
+            return training, validation
+        training = (self.data.x_train, self.data.y_train) if training is None else training
+        training = _checked_arrays(training, sample_weight)
+        return self._split(*training, fraction, seed) if validation is None else (training, validation)
+
+    def _compile_once(self, steps_per_epoch):
+        """Compile the network, if it is not: doing it again would throw the optimizer's state away."""
+        at_once = STEPS_PER_EXECUTION if steps_per_epoch is None else math.gcd(steps_per_epoch, STEPS_PER_EXECUTION)
+        if not self.network.compiled:
+            self.compile(steps_per_execution=at_once)
+        elif steps_per_epoch is not None and steps_per_epoch % self.network.steps_per_execution:
+            raise ValueError(
+                f"the network is compiled to take {self.network.steps_per_execution} steps at once, of which no whole "
+                f"number makes {steps_per_epoch}: compile(steps_per_execution={at_once}) first"
+            )
+
+    def _batches(self, data, batch_size, augment, first_epoch, **order):
+        """Return the batches that `_parts` gave, or those of its arrays, or None."""
+        if data is None:
+            return None
+        if not isinstance(data, tuple):
+            batches = data(first_epoch) if callable(data) else data
+            self._check_batches(batches)
+            return batches
+        x, y, sample_weight = data
         self.check_labels(y)
 
         def augment_fn(x, y):
@@ -312,6 +321,7 @@ class Recognizer:
             sample_weight=sample_weight,
             augment_fn=augment_fn if augment and self.augmentation else None,
             format_fn=self.format_fn,
+            first_epoch=first_epoch,
             **order,
         )
 
@@ -338,18 +348,16 @@ class Recognizer:
         )
 
 
-def _checked_arrays(training, sample_weight):
-    """Return x, y and the sample weights or None, arrays of one length."""
-    if not 2 <= len(training) <= 3 or (len(training) == 3 and sample_weight is not None):
+def _checked_arrays(arrays, sample_weight=None):
+    """Return x, y and the sample weights, or None for these: arrays of one length."""
+    if not 2 <= len(arrays) <= 3 or (len(arrays) == 3 and sample_weight is not None):
         raise ValueError("give the training arrays as (x, y), and sample_weight beside them or as the third, once")
-    x, y, sample_weight = (*training, sample_weight)[:3]
-    arrays = {"x": np.asarray(x), "y": np.asarray(y)}
-    if sample_weight is not None:
-        arrays["sample_weight"] = np.asarray(sample_weight)
-    if len({len(array) for array in arrays.values()}) > 1:
-        lengths = ", ".join(f"{name} {len(array)}" for name, array in arrays.items())
-        raise ValueError(f"the training arrays differ in length: {lengths}. Each example needs one of each")
-    return *arrays.values(), *([None] if sample_weight is None else [])
+    x, y, sample_weight = (*map(np.asarray, arrays[:2]), *arrays[2:], sample_weight)[:3]
+    lengths = {"x": len(x), "y": len(y)} | ({} if sample_weight is None else {"sample_weight": len(sample_weight)})
+    if len(set(lengths.values())) > 1:
+        found = ", ".join(f"{name} {length}" for name, length in lengths.items())
+        raise ValueError(f"the training arrays differ in length: {found}. Each example needs one of each")
+    return x, y, None if sample_weight is None else np.asarray(sample_weight)
 
 
 def steps_per_epoch(examples, batch_size, validation_fraction=0):

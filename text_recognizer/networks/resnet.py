@@ -1,12 +1,12 @@
 """A residual network: its blocks, and the network that they make.
 
 The blocks are bottlenecks; the first one of the network, and those that change the shape, have a
-projection. They follow K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image Recognition", CVPR 2016 (ResNet v1, arXiv:1512.03385,
-2015). There, batch normalization and ReLU follow the convolution. Here they come before it, and
-the sum at the end of a block stays as it is, after the same authors' "Identity Mappings in Deep
-Residual Networks", ECCV 2016 (ResNet v2, arXiv:1603.05027): the shortcuts are then nothing but
-sums and projections, through which a gradient comes back whole. It is also why the network
-normalizes once more at its end.
+projection. They follow K. He, X. Zhang, S. Ren, J. Sun, "Deep Residual Learning for Image
+Recognition", CVPR 2016 (ResNet v1, arXiv:1512.03385, 2015). There, batch normalization and ReLU
+follow the convolution. Here they come before it, and the sum at the end of a block stays as it is,
+after the same authors' "Identity Mappings in Deep Residual Networks", ECCV 2016 (ResNet v2,
+arXiv:1603.05027): the shortcuts are then nothing but sums and projections, through which a gradient
+comes back whole. It is also why the network normalizes once more at its end.
 
 `Resnet` is written by subclassing. `resnet_functional` is the same network, written again with the
 functional API: the same weights in the same order, the same outputs.
@@ -318,7 +318,7 @@ def _conv2d(filters, kernel_size, strides=1, **kwargs):
 
 
 def _subsample(kernel_size, strides, **kwargs):
-    """Return `(layers, strides)`: for a strided 1x1 kernel, a layer that drops the skipped pixels, and 1; else no layer."""
+    """Return layers, strides: for a strided 1x1 kernel a layer that drops the skipped pixels, and 1; else no layer."""
     if not kernel_size == 1 < strides:
         return [], strides
     # The average of one pixel. A slice, x[:, ::2, ::2], is slower on CPUs; max pooling makes a number of a NaN.

@@ -91,7 +91,7 @@ def _tells_apart(file_format, number):
     """Return whether the format gives another file name, in the same folder, for another number."""
     try:
         names = {file_format.format(**{number: value}) for value in (1, 2)}
-    except (AttributeError, LookupError, TypeError, ValueError):  # another name in the braces, or none that can be a format
+    except (AttributeError, LookupError, TypeError, ValueError):  # another name in the braces, or no format
         return False
     return len(names) == 2 and not any(set("/\\:") & set(name) for name in names)
 
