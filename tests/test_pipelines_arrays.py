@@ -614,3 +614,15 @@ def test_repeated_it_goes_on_with_the_next_epoch():
     stream = batched_dataset(X, Y, 5, shuffle=True, seed=0).repeat()
     order = np.concatenate([x for x, _ in stream.take(6)])[:, 0].tolist()
     assert order == np.concatenate([np.random.default_rng([0, epoch]).permutation(10) for epoch in range(3)]).tolist()
+
+
+def test_a_refusal_leaves_tensorflow_as_it_was():
+    """An error in the body of `tf.map_fn` would keep every later strategy from making variables."""
+
+    def fail(row):
+        raise ValueError("in the loop")
+
+    with pytest.raises(TypeError, match="in the loop"):
+        batched_dataset(X, Y, 4, augment_fn=lambda x, y: (tf.map_fn(fail, x), y))
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        keras.layers.Dense(1).build((None, 2))

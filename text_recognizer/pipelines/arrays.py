@@ -307,6 +307,9 @@ def _compiled(sequence, signature):
             raise TypeError(_refusal("computes with NumPy, which cannot be compiled")) from error
         except Exception as error:
             raise TypeError(_refusal(f"cannot be compiled ({_reason(error)})")) from error
+        finally:  # an error within tf.map_fn leaves a setting that later breaks whatever makes variables under a strategy
+            with tf.compat.v1.get_default_graph().as_default():
+                tf.compat.v1.get_variable_scope().set_caching_device(None)
         untouched |= states == _random_states()  # another thread may draw meanwhile, but hardly twice
 
     graph, graph_again = (trace.graph.as_graph_def() for trace in traces)
