@@ -43,30 +43,37 @@ def test_the_table_has_a_row_for_each_constant():
 
 
 @pytest.mark.parametrize(
-    "change, message",
+    "change, error, message",
     [
-        ({"classes": 0}, "classes is 0; give a whole number, 1 or more"),
-        ({"batch_size": 12.5}, "batch_size is 12.5"),
-        ({"epochs": True}, "epochs is True"),
-        ({"filters": 30}, "filters is 30; give a multiple of four"),
-        ({"levels": ()}, r"levels is \(\)"),
-        ({"levels": [4, 6]}, r"levels is \[4, 6\]; give a tuple"),
-        ({"levels": (4, 0)}, r"levels is \(4, 0\)"),
-        ({"momentum": 1}, "momentum is 1; give at least 0 and below 1"),
-        ({"weight_decay": -1e-4}, "weight_decay is -0.0001"),
-        ({"initial_rate": 0}, "initial_rate is 0; give more than 0"),
-        ({"rate_factor": 1.5}, "rate_factor is 1.5"),
-        ({"validation_fraction": 1}, "validation_fraction is 1"),
+        ({"classes": 0}, ValueError, "classes is 0; give an integer, 1 or more"),
+        ({"batch_size": 12.5}, TypeError, "batch_size is 12.5"),
+        ({"epochs": True}, TypeError, "epochs is True"),
+        ({"filters": 30}, ValueError, "filters is 30; give a multiple of four"),
+        ({"levels": ()}, ValueError, r"levels is \(\)"),
+        ({"levels": [4, 6]}, ValueError, r"levels is \[4, 6\]; give a tuple"),
+        ({"levels": (4, 0)}, ValueError, "an entry of levels is 0"),
+        ({"momentum": 1}, ValueError, "momentum is 1; give less than 1"),
+        ({"weight_decay": -1e-4}, ValueError, "weight_decay is -0.0001"),
+        ({"initial_rate": 0}, ValueError, "initial_rate is 0; give more than 0"),
+        ({"initial_rate": float("nan")}, ValueError, "initial_rate is nan"),
+        ({"rate_factor": 1.5}, ValueError, "rate_factor is 1.5"),
+        ({"validation_fraction": 1}, ValueError, "validation_fraction is 1"),
         (
             {"checkpoint_format": "resnet_{epoch:02d}.hdf5"},
+            ValueError,
             "hdf5'; give a name that ends in .weights.h5, as Keras demands",
         ),
-        ({"checkpoint_format": "resnet.weights.h5"}, "a file name with {epoch:02d} in it"),
-        ({"checkpoint_format": "{epoch}/resnet.weights.h5"}, "a file name with {epoch:02d} in it"),
-        ({"shard_format": "tin_train_%i.tfrecord"}, "shard_format is .*; give a file name with {shard:02d} in it"),
-        ({"shard_format": "{number}.tfrecord"}, "shard_format"),
+        ({"checkpoint_format": "resnet.weights.h5"}, ValueError, "a file name with {epoch:02d} in it"),
+        ({"checkpoint_format": "{epoch}/resnet.weights.h5"}, ValueError, "a file name with {epoch:02d} in it"),
+        (
+            {"shard_format": "tin_train_%i.tfrecord"},
+            ValueError,
+            "shard_format is .*; give a file name with {shard:02d} in it",
+        ),
+        ({"shard_format": "{number}.tfrecord"}, ValueError, "shard_format"),
+        ({"shard_format": "{shard:d}x.tfrecord}"}, ValueError, "shard_format"),
     ],
 )
-def test_a_constant_that_makes_no_sense_is_named(change, message):
-    with pytest.raises(ValueError, match=message):
+def test_a_constant_that_makes_no_sense_is_named(change, error, message):
+    with pytest.raises(error, match=message):
         dataclasses.replace(TINY_IMAGENET, **change)

@@ -1,8 +1,10 @@
 """What a training run of the ResNet on Tiny ImageNet is made with: every constant, its meaning, its source."""
 
 import dataclasses
-import math
+import re
 from dataclasses import dataclass
+
+from text_recognizer.arguments import real_number, whole_number
 
 
 def _constant(default, unit, meaning):
@@ -20,6 +22,7 @@ class Configuration:
     Recognition", CVPR 2016 (arXiv:1512.03385), section 3.4.
 
     Raises:
+        TypeError: a constant that is a number is given as something else; the message names it.
         ValueError: a constant makes no sense; the message names it.
     """
 
@@ -43,27 +46,26 @@ class Configuration:
     seed: int = _constant(0, "", "of the weights, the order and the flips")
 
     def __post_init__(self):
-        for name in (
-            *("classes", "filters", "batch_size", "shuffle", "epochs"),
-            *("rate_epochs", "checkpoints_kept", "shards"),
-        ):
-            self._require(_is_count(getattr(self, name)), name, "a whole number, 1 or more")
+        for field in dataclasses.fields(self):
+            value = getattr(self, field.name)
+            if field.type is int:
+                whole_number(field.name, value, least=0 if field.name == "seed" else 1)
+            elif field.type is float:
+                real_number(field.name, value, least=0)
+        for name in ("momentum", "weight_decay", "validation_fraction"):
+            self._require(getattr(self, name) < 1, name, "less than 1")
+        for name in ("initial_rate", "rate_factor", "validation_fraction"):
+            self._require(getattr(self, name) > 0, name, "more than 0")
+        self._require(self.rate_factor <= 1, "rate_factor", "at most 1")
         self._require(self.filters % 4 == 0, "filters", "a multiple of four: a bottleneck has a quarter of it inside")
-        levels = isinstance(self.levels, tuple) and self.levels and all(map(_is_count, self.levels))
-        self._require(levels, "levels", "a tuple of whole numbers, each 1 or more")
-        for name in ("momentum", "weight_decay", "initial_rate", "rate_factor", "validation_fraction"):
-            self._require(_is_number(getattr(self, name)), name, "a finite number")
-        self._require(0 <= self.momentum < 1, "momentum", "at least 0 and below 1")
-        self._require(0 <= self.weight_decay < 1, "weight_decay", "at least 0 and below 1")
-        self._require(self.initial_rate > 0, "initial_rate", "more than 0")
-        self._require(0 < self.rate_factor <= 1, "rate_factor", "more than 0, at most 1")
-        self._require(0 < self.validation_fraction < 1, "validation_fraction", "more than 0 and less than 1")
-        self._require(isinstance(self.staircase, bool), "staircase", "True or False")
-        self._require(self.seed == 0 or _is_count(self.seed), "seed", "a whole number, 0 or more")
+        self._require(isinstance(self.levels, tuple) and self.levels, "levels", "a tuple of integers")
+        for blocks in self.levels:
+            whole_number("an entry of levels", blocks)
         ending = str(self.checkpoint_format).endswith(".weights.h5")
         self._require(ending, "checkpoint_format", "a name that ends in .weights.h5, as Keras demands")
         for name, number in (("checkpoint_format", "epoch"), ("shard_format", "shard")):
-            self._require(_tells_apart(getattr(self, name), number), name, f"a file name with {{{number}:02d}} in it")
+            tells_apart = re.fullmatch(rf"[^/\\:{{}}]*{{{number}(:\d*d)?}}[^/\\:{{}}]*", getattr(self, name))
+            self._require(tells_apart, name, f"a file name with {{{number}:02d}} in it")
 
     def __str__(self):
         """The table of the constants: name, value, unit, meaning."""
@@ -77,23 +79,6 @@ class Configuration:
     def _require(self, condition, name, what):
         if not condition:
             raise ValueError(f"{name} is {getattr(self, name)!r}; give {what}")
-
-
-def _is_count(value):
-    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 2**31
-
-
-def _is_number(value):
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
-
-
-def _tells_apart(file_format, number):
-    """Return whether the format gives another file name, in the same folder, for another number."""
-    try:
-        names = {file_format.format(**{number: value}) for value in (1, 2)}
-    except (AttributeError, LookupError, TypeError, ValueError):  # another name in the braces, or no format
-        return False
-    return len(names) == 2 and not any(set("/\\:") & set(name) for name in names)
 
 
 DTYPE_POLICIES = ("float32", "mixed_bfloat16", "mixed_float16")
