@@ -1,8 +1,8 @@
-"""What a network is built from, checked before a layer meets it."""
+"""What several networks share: the checks of their arguments, and layers that stand in each of them."""
 
-import math
-import numbers
-import operator
+import keras
+
+from text_recognizer.arguments import whole_number
 
 
 def check_shapes(input_shape, output_shape, ranks=None, smallest=1):
@@ -26,70 +26,62 @@ def check_shapes(input_shape, output_shape, ranks=None, smallest=1):
         >>> check_shapes(np.zeros((1000, 28, 28)).shape[1:], [10])
         ((28, 28), (10,))
     """
-    input_shape = _check_shape("input_shape", input_shape, "(28, 28) or (28, 28, 1)")
-    output_shape = _check_shape("output_shape", output_shape, "(10,)")
+    input_shape = check_each("input_shape", input_shape, example="(28, 28)")
+    output_shape = check_each("output_shape", output_shape, example="(10,)")
     if len(output_shape) != 1:
         raise ValueError(f"output_shape is {output_shape}; it has one entry, the number of classes, as in (10,)")
     if ranks and len(input_shape) not in ranks:
-        raise ValueError(
-            f"input_shape is {input_shape}; this network needs (height, width) or (height, width, channels), "
-            "as in (28, 28) or (28, 28, 1)"
-        )
+        raise ValueError(f"input_shape is {input_shape}; give (height, width) or (height, width, channels)")
     if min(input_shape[:2]) < smallest:
         raise ValueError(f"input_shape is {input_shape}; this network needs {smallest} pixels each way, or more")
     return input_shape, output_shape
 
 
+def check_each(name, values, check=whole_number, example="(64, 64)"):
+    """Return a tuple of what a check makes of each entry of a tuple or list that is not empty.
+
+    Args:
+        name: of the argument, for the message.
+        values: what was given.
+        check: a function of an entry's name and the entry. Default: it is an integer, 1 or more.
+        example: of what to give, for the message.
+
+    Raises:
+        TypeError: it is no tuple or list, or an entry is of another kind.
+        ValueError: it is empty, or an entry is out of its range.
+
+    Example:
+        >>> check_each("levels", [4, 0])
+        Traceback (most recent call last):
+        ValueError: levels[1] is 0; give an integer, 1 or more
+    """
+    if not isinstance(values, tuple | list):
+        raise TypeError(f"{name} is {values!r}; give a tuple, as in {example}")
+    if not values:
+        raise ValueError(f"{name} is {values}; give one entry or more, as in {example}")
+    return tuple(check(f"{name}[{i}]", value) for i, value in enumerate(values))
+
+
 def with_channels(input_shape):
-    """Return (height, width, channels): (28, 28) becomes (28, 28, 1)."""
+    """Return (height, width, channels).
+
+    Example:
+        >>> with_channels((28, 28))
+        (28, 28, 1)
+    """
     return input_shape if len(input_shape) == 3 else (*input_shape, 1)
 
 
-def check_integer(name, value):
-    """Return `value` as an int, at least 1; any kind of integer will do, NumPy's too.
+def normalized_relu(momentum):
+    """Return two layers, batch normalization and ReLU.
 
-    Raises:
-        TypeError: it is no integer. True and False are none, whatever Python says.
-        ValueError: it is less than 1.
+    Args:
+        momentum: the share of their old value that the moving averages keep in each step. Keras'
+            own, 0.99, remembers the initial statistics for some 500 steps; in a short training the
+            validation would lag epochs behind.
 
     Example:
-        >>> check_integer("filters", 64 / 2)
-        Traceback (most recent call last):
-        TypeError: filters is 32.0; give an integer: 32, which // gives where / does not
+        >>> [layer.name.partition("_")[0] for layer in normalized_relu(0.9)]
+        ['batch', 're']
     """
-    try:
-        if isinstance(value, bool):
-            raise TypeError
-        value = operator.index(value)
-    except TypeError:
-        rounded = isinstance(value, float) and math.isfinite(value)
-        hint = f": {int(value)}, which // gives where / does not" if rounded else ""
-        raise TypeError(f"{name} is {value!r}; give an integer{hint}") from None
-    if value < 1:
-        raise ValueError(f"{name} is {value}; give 1 or more")
-    return value
-
-
-def check_share(name, value):
-    """Return `value` as a float, at least 0 and below 1: the share of outputs that dropout sets to zero.
-
-    Raises:
-        TypeError: it is no real number. True and False are none.
-        ValueError: it is out of that range.
-    """
-    if isinstance(value, bool) or not isinstance(value, numbers.Real):
-        raise TypeError(f"{name} is {value!r}; give a number, as in 0.2")
-    if not 0 <= value < 1:
-        raise ValueError(f"{name} is {value}; give the share to drop, at least 0 and below 1")
-    return float(value)
-
-
-def _check_shape(name, shape, example):
-    if not isinstance(shape, tuple | list):
-        raise TypeError(f"{name} is {shape!r}; give a tuple of integers, as in {example}")
-    if not shape:
-        raise ValueError(f"{name} is {shape}; give at least one size, each 1 or more, as in {example}")
-    try:
-        return tuple(check_integer("a size", size) for size in shape)
-    except (TypeError, ValueError) as error:
-        raise type(error)(f"{name} is {shape}; {error}, as in {example}") from None
+    return keras.layers.BatchNormalization(momentum=momentum), keras.layers.ReLU()

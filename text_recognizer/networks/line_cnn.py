@@ -4,7 +4,8 @@ import math
 
 import keras
 
-from text_recognizer.networks.arguments import check_integer, check_shapes, with_channels
+from text_recognizer.arguments import whole_number
+from text_recognizer.networks.arguments import check_shapes, normalized_relu, with_channels
 
 
 def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: int = 24) -> keras.Model:
@@ -37,7 +38,7 @@ def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: in
         (None, 64, 63)
     """
     input_shape, (classes,) = check_shapes(input_shape, output_shape, ranks=(2, 3), smallest=8)
-    filters = check_integer("filters", filters)
+    filters = whole_number("filters", filters)
     layers, channels_last = keras.layers, {"data_format": "channels_last"}
     convolution = {"use_bias": False, **channels_last}
     height = math.ceil(input_shape[0] / 8)  # after three layers that halve it
@@ -46,23 +47,18 @@ def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: in
             keras.Input(input_shape),
             layers.Reshape(with_channels(input_shape)),
             layers.Conv2D(filters, 5, strides=2, padding="same", **convolution),
-            *_normalized_relu(),
+            *normalized_relu(0.9),
             layers.Conv2D(2 * filters, 3, padding="same", **convolution),
             layers.MaxPooling2D(2, padding="same", **channels_last),
-            *_normalized_relu(),
+            *normalized_relu(0.9),
             layers.Conv2D(3 * filters, 3, strides=(2, 1), padding="same", **convolution),
-            *_normalized_relu(),
+            *normalized_relu(0.9),
             layers.Conv2D(128, (height, 1), **convolution),
-            *_normalized_relu(),
+            *normalized_relu(0.9),
             layers.Reshape((-1, 128)),
             layers.Conv1D(128, 5, padding="same", **convolution),
-            *_normalized_relu(),
+            *normalized_relu(0.9),
             layers.Dense(classes, dtype="float32"),
         ],
         name="line_cnn",
     )
-
-
-def _normalized_relu():
-    # The averages forget in tens of batches: training may be that short.
-    return keras.layers.BatchNormalization(momentum=0.9), keras.layers.ReLU()

@@ -2,7 +2,8 @@
 
 import keras
 
-from text_recognizer.networks.arguments import check_integer, check_shapes, check_share
+from text_recognizer.arguments import real_number, whole_number
+from text_recognizer.networks.arguments import check_shapes
 
 
 def mlp(
@@ -40,8 +41,8 @@ def mlp(
         134794
     """
     input_shape, (classes,) = check_shapes(input_shape, output_shape)
-    layer_size, num_layers = check_integer("layer_size", layer_size), check_integer("num_layers", num_layers)
-    dropout_amount = check_share("dropout_amount", dropout_amount)
+    layer_size, num_layers = whole_number("layer_size", layer_size), whole_number("num_layers", num_layers)
+    dropout_amount = real_number("dropout_amount", dropout_amount, least=0, below=1)
 
     layers = keras.layers
     network = keras.Sequential([keras.Input(input_shape), layers.Flatten(data_format="channels_last")], name="mlp")

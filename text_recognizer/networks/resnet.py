@@ -8,22 +8,21 @@ after the same authors' "Identity Mappings in Deep Residual Networks", ECCV 2016
 arXiv:1603.05027): the shortcuts are then nothing but sums and projections, through which a gradient
 comes back whole. It is also why the network normalizes once more at its end.
 
-`Resnet` is written by subclassing. `resnet_functional` is the same network, written again with the
-functional API: the same weights in the same order, the same outputs.
+`Resnet` is written by subclassing. `resnet_functional` calls its layers with the functional API: the
+same weights in the same order, the same outputs.
 """
 
 import keras
 from keras import layers
 
-from text_recognizer.networks.arguments import check_integer
+from text_recognizer.arguments import whole_number
+from text_recognizer.networks.arguments import check_each
 
 PACKAGE = "text_recognizer"
 
 # Of the moving statistics. Keras' own default, 0.99, follows the last hundred batches or so: after a short run
 # they still are those of the first steps, and the validation loss is wrong while the training loss is right.
 BATCH_NORM_MOMENTUM = 0.9
-
-PROJECTIONS = (None, "linear", "preactivated")
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -60,15 +59,15 @@ class PreActConv2D(layers.Layer):
 
     def __init__(self, filters, kernel_size, strides=1, **kwargs):
         super().__init__(**kwargs)
-        self.filters = filters = check_integer("filters", filters)
-        self.kernel_size = kernel_size = check_integer("kernel_size", kernel_size)
-        self.strides = strides = check_integer("strides", strides)
+        self.filters, self.strides = whole_number("filters", filters), whole_number("strides", strides)
+        self.kernel_size = whole_number("kernel_size", kernel_size)
 
         policy = self.dtype_policy
-        self.batch_norm = _batch_norm(dtype=policy)
-        self.subsample, strides = _subsample(kernel_size, strides, dtype=policy)
+        subsample, convolution = _convolution(self.filters, self.kernel_size, self.strides, name="conv2d", dtype=policy)
+        self.batch_norm = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="batch_norm", dtype=policy)
+        self.subsample = subsample
         self.relu = layers.ReLU(name="relu", dtype=policy)
-        self.conv2d = _conv2d(filters, kernel_size, strides, name="conv2d", dtype=policy)
+        self.conv2d = convolution
 
     def build(self, input_shape):
         _build([self.batch_norm, *self.subsample, self.relu, self.conv2d], input_shape)
@@ -86,7 +85,7 @@ class PreActConv2D(layers.Layer):
 
     def get_config(self):
         arguments = {"filters": self.filters, "kernel_size": self.kernel_size, "strides": self.strides}
-        return {**super().get_config(), **arguments}
+        return super().get_config() | arguments
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -122,19 +121,23 @@ class Bottleneck(layers.Layer):
 
     def __init__(self, filters, strides=1, projection=None, **kwargs):
         super().__init__(**kwargs)
-        filters, strides = _check_block(filters, strides, projection)
-        self.filters, self.strides, self.projection = filters, strides, projection
+        self.filters, self.strides = _check_filters(filters), whole_number("strides", strides)
+        self.projection = projection
+        if projection not in (None, "linear", "preactivated"):
+            raise ValueError(f"projection is {projection!r}; give None, 'linear' or 'preactivated'")
+        if self.strides > 1 and not projection:
+            raise ValueError(f'strides is {strides}, and the identity halves no image: give it projection="linear"')
 
-        policy = self.dtype_policy
+        inside, policy = self.filters // 4, self.dtype_policy
         self.residual = [
-            PreActConv2D(filters // 4, 1, strides, name="residual_1", dtype=policy),
-            PreActConv2D(filters // 4, 3, name="residual_2", dtype=policy),
+            PreActConv2D(inside, 1, strides, name="residual_1", dtype=policy),
+            PreActConv2D(inside, 3, name="residual_2", dtype=policy),
             PreActConv2D(filters, 1, name="residual_3", dtype=policy),
         ]
         self.shortcut = []
         if projection == "linear":
-            subsample, strides = _subsample(1, strides, dtype=policy)
-            self.shortcut = [*subsample, _conv2d(filters, 1, strides, name="shortcut", dtype=policy)]
+            subsample, convolution = _convolution(self.filters, 1, self.strides, name="shortcut", dtype=policy)
+            self.shortcut = [*subsample, convolution]
         elif projection == "preactivated":
             self.shortcut = [PreActConv2D(filters, 1, strides, name="shortcut", dtype=policy)]
         self.add = layers.Add(name="add", dtype=policy)
@@ -163,7 +166,7 @@ class Bottleneck(layers.Layer):
 
     def get_config(self):
         arguments = {"filters": self.filters, "strides": self.strides, "projection": self.projection}
-        return {**super().get_config(), **arguments}
+        return super().get_config() | arguments
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
@@ -204,13 +207,20 @@ class Resnet(keras.Model):
 
     def __init__(self, classes, filters, levels, **kwargs):
         super().__init__(**kwargs)
-        self.classes, self.filters, self.levels = _check_arguments(classes, filters, levels)
+        self.classes, self.filters = whole_number("classes", classes), _check_filters(filters)
+        self.levels = check_each("levels", levels, example="[4, 6, 3, 2]")
 
-        policy = self.dtype_policy
+        policy, width = self.dtype_policy, self.filters
+        _, stem = _convolution(width, 3, name="stem", dtype=policy)
+        blocks = [Bottleneck(width, projection="linear", name="projection_bottleneck", dtype=policy)]
+        for level, repeats in enumerate(self.levels):
+            blocks += [Bottleneck(width, name=f"bottleneck_{level}_{i}", dtype=policy) for i in range(repeats)]
+            width *= 2
+            blocks.append(Bottleneck(width, 2, "preactivated", name=f"downsample_{level}", dtype=policy))
         self.chain = [
-            _conv2d(self.filters, 3, name="stem", dtype=policy),
-            *(Bottleneck(**block, dtype=policy) for block in _blocks(self.filters, self.levels)),
-            _batch_norm(dtype=policy),
+            stem,
+            *blocks,
+            layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="batch_norm", dtype=policy),
             layers.ReLU(name="relu", dtype=policy),
             layers.GlobalAveragePooling2D(data_format="channels_last", name="pool", dtype=policy),
             # In float16 or bfloat16, the softmax of the loss would be too coarse.
@@ -230,7 +240,7 @@ class Resnet(keras.Model):
 
     def get_config(self):
         arguments = {"classes": self.classes, "filters": self.filters, "levels": list(self.levels)}
-        return {**super().get_config(), **arguments}
+        return super().get_config() | arguments
 
 
 def resnet_functional(classes, filters, levels, input_shape=(64, 64, 3), name="resnet_functional"):
@@ -255,75 +265,36 @@ def resnet_functional(classes, filters, levels, input_shape=(64, 64, 3), name="r
         >>> resnet_functional(10, 8, [1, 1]).get_layer("downsample_0").output.shape
         (None, 32, 32, 16)
     """
-    classes, filters, levels = _check_arguments(classes, filters, levels)
-    _check_images((None, *input_shape), levels)
-
-    inputs = keras.Input(input_shape)
-    x = _conv2d(filters, 3, name="stem")(inputs)
-    for block in _blocks(filters, levels):
-        x = _nest(_bottleneck, x, **block)
-    x = _batch_norm()(x)
-    x = layers.ReLU(name="relu")(x)
-    x = layers.GlobalAveragePooling2D(data_format="channels_last", name="pool")(x)
-    outputs = layers.Dense(classes, name="dense", dtype="float32")(x)
-    return keras.Model(inputs, outputs, name=name)
+    network, inputs = Resnet(classes, filters, levels), keras.Input(input_shape)
+    _check_images(inputs.shape, network.levels)
+    return keras.Model(inputs, _functional(network.chain, inputs), name=name)
 
 
-def _bottleneck(x, filters, strides=1, projection=None):
-    residual = _nest(_preact_conv2d, x, "residual_1", filters // 4, 1, strides)
-    residual = _nest(_preact_conv2d, residual, "residual_2", filters // 4, 3)
-    residual = _nest(_preact_conv2d, residual, "residual_3", filters, 1)
-    shortcut = x
-    if projection == "linear":
-        subsample, strides = _subsample(1, strides)
-        for layer in (*subsample, _conv2d(filters, 1, strides, name="shortcut")):
-            shortcut = layer(shortcut)
-    elif projection == "preactivated":
-        shortcut = _nest(_preact_conv2d, x, "shortcut", filters, 1, strides)
-    return layers.Add(name="add")([residual, shortcut])
-
-
-def _preact_conv2d(x, filters, kernel_size, strides=1):
-    subsample, strides = _subsample(kernel_size, strides)
-    convolution = _conv2d(filters, kernel_size, strides, name="conv2d")
-    for layer in (_batch_norm(), *subsample, layers.ReLU(name="relu"), convolution):
-        x = layer(x)
+def _functional(chain, x):
+    """Call layers one after the other, each block of ours as a model of its own, in which its layers are called."""
+    for layer in chain:
+        if not isinstance(layer, Bottleneck | PreActConv2D):
+            x = layer(x)
+            continue
+        inputs = keras.Input(x.shape[1:], dtype=x.dtype)
+        if isinstance(layer, Bottleneck):
+            outputs = layer.add([_functional(layer.residual, inputs), _functional(layer.shortcut, inputs)])
+        else:
+            outputs = _functional([layer.batch_norm, *layer.subsample, layer.relu, layer.conv2d], inputs)
+        x = keras.Model(inputs, outputs, name=layer.name)(x)
     return x
 
 
-def _nest(function, x, name, *args, **kwargs):
-    """Apply `function` to `x` inside a model of its own."""
-    inputs = keras.Input(x.shape[1:], dtype=x.dtype)
-    return keras.Model(inputs, function(inputs, *args, **kwargs), name=name)(x)
-
-
-def _blocks(filters, levels):
-    """Yield the arguments of each bottleneck of a network, by their names."""
-    yield {"name": "projection_bottleneck", "filters": filters, "projection": "linear"}
-    for level, repeats in enumerate(levels):
-        for block in range(repeats):
-            yield {"name": f"bottleneck_{level}_{block}", "filters": filters}
-        filters *= 2
-        yield {"name": f"downsample_{level}", "filters": filters, "strides": 2, "projection": "preactivated"}
-
-
-def _batch_norm(**kwargs):
-    return layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="batch_norm", **kwargs)
-
-
-def _conv2d(filters, kernel_size, strides=1, **kwargs):
-    return layers.Conv2D(
+def _convolution(filters, kernel_size, strides=1, **kwargs):
+    """Return a convolution, and the layer before it that drops the pixels which a strided 1x1 kernel skips, a list."""
+    subsample = []
+    if kernel_size == 1 < strides:
+        # The average of one pixel. A slice, x[:, ::2, ::2], is slower on CPUs; max pooling makes a number of a NaN.
+        average = {"name": "subsample", "data_format": "channels_last", "dtype": kwargs["dtype"]}
+        subsample, strides = [layers.AveragePooling2D(1, strides, **average)], 1
+    return subsample, layers.Conv2D(
         filters, kernel_size, strides, padding="same", data_format="channels_last", use_bias=False, **kwargs
     )
-
-
-def _subsample(kernel_size, strides, **kwargs):
-    """Return layers, strides: for a strided 1x1 kernel a layer that drops the skipped pixels, and 1; else no layer."""
-    if not kernel_size == 1 < strides:
-        return [], strides
-    # The average of one pixel. A slice, x[:, ::2, ::2], is slower on CPUs; max pooling makes a number of a NaN.
-    average = layers.AveragePooling2D(1, strides, data_format="channels_last", name="subsample", **kwargs)
-    return [average], 1
 
 
 def _build(chain, shape):
@@ -334,30 +305,10 @@ def _build(chain, shape):
     return shape
 
 
-def _check_arguments(classes, filters, levels):
-    if not isinstance(levels, list | tuple) or not levels:
-        raise ValueError(f"levels is {levels!r}; give the number of bottlenecks in each level, as in [4, 6, 3, 2]")
-    levels = tuple(check_integer("an entry of levels", repeats) for repeats in levels)
-    return check_integer("classes", classes), _check_filters(filters), levels
-
-
-def _check_block(filters, strides, projection):
-    filters, strides = _check_filters(filters), check_integer("strides", strides)
-    if projection not in PROJECTIONS:
-        raise ValueError(f"projection is {projection!r}; give one of {', '.join(map(repr, PROJECTIONS))}")
-    if strides > 1 and not projection:
-        raise ValueError(
-            f"strides is {strides}, but the identity cannot halve an image: give a projection, "
-            '"linear" or "preactivated"'
-        )
-    return filters, strides
-
-
 def _check_filters(filters):
-    filters = check_integer("filters", filters)
-    if filters % 4:
+    if whole_number("filters", filters) % 4:
         raise ValueError(f"filters is {filters}; a bottleneck has a quarter of it inside: give a multiple of four")
-    return filters
+    return int(filters)
 
 
 def _check_images(shape, levels):

@@ -2,7 +2,8 @@
 
 import keras
 
-from text_recognizer.networks.arguments import check_integer, check_shapes, check_share, with_channels
+from text_recognizer.arguments import real_number, whole_number
+from text_recognizer.networks.arguments import check_each, check_shapes, normalized_relu, with_channels
 
 
 def vgg(
@@ -47,39 +48,20 @@ def vgg(
         >>> vgg((28, 28), (62,)).count_params()
         553182
     """
-    blocks = _check_blocks(blocks)
+    blocks = check_each("blocks", blocks, check=check_each, example="((32,), (64, 64))")
     input_shape, (classes,) = check_shapes(input_shape, output_shape, ranks=(2, 3), smallest=2 ** len(blocks))
-    layer_size = check_integer("layer_size", layer_size)
-    dropout_amount = check_share("dropout_amount", dropout_amount)
+    layer_size = whole_number("layer_size", layer_size)
+    dropout_amount = real_number("dropout_amount", dropout_amount, least=0, below=1)
 
     layers, channels_last = keras.layers, {"data_format": "channels_last"}
-    network = keras.Sequential([keras.Input(input_shape), layers.Reshape(with_channels(input_shape))], name="vgg")
+    stack = [keras.Input(input_shape), layers.Reshape(with_channels(input_shape))]
     for filters in blocks:
         for i, size in enumerate(filters, start=1):
-            network.add(layers.Conv2D(size, 3, padding="same", use_bias=False, **channels_last))
+            stack.append(layers.Conv2D(size, 3, padding="same", use_bias=False, **channels_last))
             if i == len(filters):
-                network.add(layers.MaxPooling2D(2, **channels_last))
-            _add_normalized_relu(network)
-        network.add(layers.Dropout(dropout_amount / 2))
-    network.add(layers.Flatten(**channels_last))
-    network.add(layers.Dense(layer_size, use_bias=False))
-    _add_normalized_relu(network)
-    network.add(layers.Dropout(dropout_amount))
-    network.add(layers.Dense(classes, dtype="float32"))
-    return network
-
-
-def _add_normalized_relu(network):
-    # Keras' momentum, 0.99, remembers the initial statistics for some 500 steps: on a small data
-    # set the validation would lag epochs behind the training.
-    network.add(keras.layers.BatchNormalization(momentum=0.95))
-    network.add(keras.layers.ReLU())
-
-
-def _check_blocks(blocks):
-    example = "give the filters of each block's convolutions, as in ((32,), (64, 64))"
-    if not isinstance(blocks, tuple | list) or not all(isinstance(filters, tuple | list) for filters in blocks):
-        raise TypeError(f"blocks is {blocks!r}; {example}")
-    if not blocks or not all(blocks):
-        raise ValueError(f"blocks is {blocks}; {example}, one block or more, and one convolution or more in each")
-    return [[check_integer(f"a size in blocks={blocks}", size) for size in filters] for filters in blocks]
+                stack.append(layers.MaxPooling2D(2, **channels_last))
+            stack += normalized_relu(0.95)
+        stack.append(layers.Dropout(dropout_amount / 2))
+    stack += [layers.Flatten(**channels_last), layers.Dense(layer_size, use_bias=False), *normalized_relu(0.95)]
+    stack += [layers.Dropout(dropout_amount), layers.Dense(classes, dtype="float32")]
+    return keras.Sequential(stack, name="vgg")
