@@ -1,5 +1,6 @@
 """Images of writing, from files and arrays of every kind, as ink on paper."""
 
+import contextlib
 import os
 
 import numpy as np
@@ -55,13 +56,10 @@ def read_ink(image):
     for background in (white, 0) if pixels.shape[2] in (2, 4) else (white,):
         ink = _ink_on_paper(pixels, white, background)
         if (strongest := ink.max()) >= FAINT * white:
-            ink *= 255
-            ink /= strongest
-            return np.rint(ink, out=ink).astype(np.uint8)
-    low, high = _range(pixels)
+            return np.rint(ink * 255 / strongest).astype(np.uint8)
     raise ImageError(
-        f"the image is empty: nothing stands out from its border, with values from {low:g} to {high:g} where {white} "
-        "is white. Give one with dark on light, or light on dark"
+        f"the image is empty: nothing stands out from its border, with values from {pixels.min():g} to "
+        f"{pixels.max():g} where {white} is white. Give one with dark on light, or light on dark"
     )
 
 
@@ -93,10 +91,8 @@ def center(ink, shape=(28, 28), margin=2):
         array([  0,   0, 255, 255, 255, 255,   0,   0], dtype=uint8)
     """
     if not isinstance(ink, np.ndarray) or ink.dtype != np.uint8 or ink.ndim != 2:
-        raise TypeError(
-            f"the ink is {type(ink).__name__} of {getattr(ink, 'dtype', 'objects')} and shape {np.shape(ink)}: give "
-            "uint8 (height, width), as read_ink returns it"
-        )
+        what = f"{getattr(ink, 'dtype', type(ink).__name__)} {np.shape(ink)}"
+        raise TypeError(f"the ink is {what}: give uint8 (height, width), as read_ink returns it")
     if min(shape) <= 2 * margin:
         raise ValueError(f"a margin of {margin} leaves nothing of an image of shape {tuple(shape)}")
     rows, columns = (np.flatnonzero(ink.max(axis=axis, initial=0) >= CLEAR) for axis in (1, 0))
@@ -118,65 +114,45 @@ def center(ink, shape=(28, 28), margin=2):
 
 
 def _as_array(image):
-    if isinstance(image, str | os.PathLike):
-        return _read_file(os.fspath(image))
-    if isinstance(image, Image.Image):
-        return _decoded(image, "the image")
+    is_path = isinstance(image, str | os.PathLike)
+    if is_path and not os.path.isfile(image):
+        raise FileNotFoundError(f"no image in {os.fspath(image)}: there is no such file")
+    if is_path or isinstance(image, Image.Image):
+        try:
+            with Image.open(image) if is_path else contextlib.nullcontext(image) as opened:
+                return _decoded(opened)
+        except Exception as error:  # a damaged file leads the decoders of some formats to errors of every kind
+            name = os.fspath(image) if is_path else "the image"
+            raise ImageError(f"{name} cannot be read as an image: {error}. Give a PNG or JPEG file") from error
     try:
         array = np.asarray(image)
+        if array.dtype.kind not in "biuf":
+            raise ValueError(f"it holds {array.dtype}")
     except (ValueError, RuntimeError) as error:  # rows of different lengths, a tensor without values
-        raise TypeError(
-            f"the image is {type(image).__name__}, and no array: {error}. Give a path, or an array of numbers"
-        ) from error
-    if array.dtype.kind not in "biuf":
-        raise TypeError(f"the image is {type(image).__name__} of {array.dtype}: give a path, or an array of numbers")
+        raise TypeError(f"the image is {type(image).__name__}: {error}. Give a path, or an array of numbers") from error
     return array
 
 
-def _read_file(path):
-    if os.path.isdir(path):
-        raise FileNotFoundError(f"{path} is a folder: give the path of a file")
-    if not os.path.isfile(path):
-        raise FileNotFoundError(f"no image in {path}: there is no such file")
-    try:
-        image = Image.open(path)
-    except Exception as error:
-        raise _unreadable(path, error) from error
-    with image:
-        return _decoded(image, path)
-
-
-def _decoded(image, name):
+def _decoded(image):
     """Return a Pillow image as an array, with an alpha channel only if something is transparent."""
-    try:
-        image = ImageOps.exif_transpose(image)
-        if image.mode[0] not in "IF":
-            opaque = "L" if image.mode in ("1", "L") else "RGB"
-            return np.asarray(image.convert("RGBA" if image.has_transparency_data else opaque))
-        array = np.asarray(image)  # Pillow's conversion would cut greys of 16 bits off at 255
-    except Exception as error:
-        raise _unreadable(name, error) from error
+    image = ImageOps.exif_transpose(image)
+    if image.mode[0] not in "IF":
+        opaque = "L" if image.mode in ("1", "L") else "RGB"
+        return np.asarray(image.convert("RGBA" if image.has_transparency_data else opaque))
+    array = np.asarray(image)  # Pillow's conversion would cut greys of 16 bits off at 255
     if array.dtype.kind != "f" and 0 <= array.min() <= array.max() < 2**16:
         return array.astype(np.uint16)  # 16 bits may come as 32, or in another order of bytes
     return array
 
 
-def _unreadable(name, error):
-    # The decoders of some formats raise whatever a damaged file leads them to, from EOFError to TypeError.
-    return ImageError(f"{name} cannot be read as an image: {error}. Give a PNG or JPEG file")
-
-
 def _checked(array):
     """Return pixels (height, width, channels) and the value of white among them, or refuse them by name."""
-    channels = array.shape[2:] or (1,)
-    if array.ndim not in (2, 3) or channels[0] not in (1, 2, 3, 4):
+    if array.ndim < 2 or min(array.shape[:2]) < 4 or array.shape[2:] not in ((), (1,), (2,), (3,), (4,)):
         raise ImageError(
             f"the image has the shape {array.shape}: give (height, width), or (height, width, channels) with 1 to 4 "
-            "channels, one image at a time"
+            "channels, one image at a time, 4 pixels or more each way"
         )
-    if min(array.shape[:2]) < 4:
-        raise ImageError(f"the image has the shape {array.shape}: give 4 pixels or more each way")
-    low, high = _range(array)
+    low, high = float(array.min()), float(array.max())
     if not np.isfinite([low, high]).all():
         raise ImageError("the image holds NaN or infinity: give finite values")
     whites = (1, 255, 65535) if array.dtype.kind == "u" and array.dtype.itemsize == 2 else (1, 255)
@@ -186,11 +162,7 @@ def _checked(array):
         raise ImageError(
             f"the image holds values from {low:g} to {high:g}: give values from 0 to 1 or from 0 to {whites[-1]}"
         )
-    return array.reshape(*array.shape[:2], *channels), white
-
-
-def _range(array):
-    return float(array.min()), float(array.max())
+    return array.reshape(*array.shape[:2], -1), white
 
 
 def _ink_on_paper(pixels, white, background):
