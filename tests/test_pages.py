@@ -1,9 +1,13 @@
 """Rendering and checking pages, tried on small ones, and the state of the course's own."""
 
+import os
+from unittest.mock import patch
+
 import nbformat
 import pytest
 
 from tests.course import Course
+from workbook.kernel import fix_environment
 from workbook.pages import PageError, find_page, pages
 from workbook.render import render
 
@@ -44,6 +48,14 @@ plt.plot([3, 1, 2]);
 @pytest.fixture
 def course(tmp_path):
     return Course(tmp_path)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def environment():
+    """That in which pages are executed."""
+    with patch.dict(os.environ):
+        fix_environment()
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +120,7 @@ def test_a_changed_number_is_named_with_page_cell_and_command(page, course):
     message = course.nbval(page.notebook)["Cell 0"]
     assert '77_small.ipynb, In [1], under "A small page"' in message
     assert "0.1250 became 0.1234" in message
-    assert '```python compare={"rtol": 0.05}' in message
+    assert '```python compare={"rtol": 0.02}' in message
     assert "make render PAGES=77_small" in message
 
 
@@ -121,7 +133,27 @@ def test_a_changed_picture_is_written_where_the_message_says(page, course):
         file = f".nbval/77_small/cell_02_{kind}.png"
         assert file in message
         assert (course.folder / file).is_file()
-    assert '```python compare={"shift": 2}' in message
+    assert "line 1 y: 3 1 2" in message and '```python compare={"counts": 2}' in message
+
+
+def test_a_word_that_changed_has_no_tolerance(page, course):
+    edit(page.notebook, "loss 0.1234", "cost 0.1234")
+    message = course.nbval(page.notebook)["Cell 0"]
+    assert "'cost' became 'loss'" in message and "compare=" not in message
+
+
+def test_figures_are_stored_with_a_description_and_get_one(page, course):
+    def picture(notebook):
+        return next(o for cell in notebook.cells for o in cell.get("outputs", []) if "image/png" in o.get("data", {}))
+
+    figure = picture(page.read_notebook()).metadata["image/png"]["figure"]
+    assert figure["drawn"][-1] == "1. line 1 y: 3 1 2"
+    notebook = page.read_notebook()
+    picture(notebook).metadata = {}
+    nbformat.write(notebook, page.notebook)
+    assert not any(course.nbval(page.notebook).values())
+    assert render(page) == ["77_small.ipynb is written anew"]
+    assert picture(page.read_notebook()).metadata["image/png"]["figure"] == figure
 
 
 def test_a_cell_that_was_never_executed_is_refused(page, course):
@@ -188,6 +220,14 @@ def test_a_half_done_merge_is_for_a_person_to_mend(page, course):
     assert "make render" not in message
 
 
+def test_a_notebook_with_a_marker_of_nbval_is_refused(page, course):
+    notebook = page.read_notebook()
+    notebook.cells[1].metadata["tags"] = ["nbval-ignore-output"]
+    nbformat.write(notebook, page.notebook)
+    messages = " ".join(course.nbval(page.notebook).values())
+    assert '77_small.ipynb, In [1], under "A small page": nbval-ignore-output would leave the cell out' in messages
+
+
 def test_a_notebook_without_a_page_is_refused(page, course):
     page.text.unlink()
     assert any("77_small.md" in message for message in course.nbval().values())
@@ -203,6 +243,8 @@ UNFIT = {
     "another language would be executed": ("Some text.", "```sh\nfalse\n```"),
     "a merge is half done": ("Some text.", "<<<<<<< HEAD\nSome text.\n=======\nOther text.\n>>>>>>> other"),
     "a block does not end": ("<!-- /expect -->\n\n## A heading", "## A heading"),
+    "a comment skips a cell": ("1 + 1;", "1 + 1;\n # NBVAL_IGNORE_OUTPUT"),
+    "a tag skips a cell": ("```python\nprint", '```python tags=["nbval-skip"]\nprint'),
     "a tolerance is misspelt": ("```python\nprint", '```python compare={"tol": 1}\nprint'),
 }
 

@@ -7,6 +7,7 @@ tolerance; the three classes here put that right.
 
 from __future__ import annotations
 
+import json
 import os
 from functools import partial
 from pathlib import Path
@@ -121,8 +122,9 @@ class Cell(IPyNbCell):
             saved = difference.picture.save(folder, f"cell_{self.cell_num + 1:02d}")
             lines += ["Look at:"] + [f"  {path.relative_to(self.config.rootpath)}" for path in saved]
         lines.append(f"If the change is meant: {self.parent.page.mend}")
-        wider = '"shift": 2' if difference.picture else '"rtol": 0.05'
-        lines.append(f"If the cell varies by nature, state how far on its fence: ```python compare={{{wider}}}")
+        if difference.wider:
+            wider = json.dumps(difference.wider)
+            lines.append(f"If the cell varies by nature, state how far on its fence: ```python compare={wider}")
         raise Disagreement(f"{self.described}\n{self.cell.source}\n\n" + "\n".join(lines))
 
     def repr_failure(self, excinfo):

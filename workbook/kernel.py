@@ -6,6 +6,7 @@ import atexit
 import os
 import shutil
 import tempfile
+from pathlib import Path
 
 _FIXED = {
     "WORKBOOK_DATA": "sample",
@@ -28,6 +29,15 @@ _UNSET = (
     "KERAS_MAX_EPOCHS",
     "KERAS_MAX_STEPS_PER_EPOCH",
 )
+# Each kernel describes the figures that it shows. The file is loaded by its path: pages find no package by themselves.
+_SETTINGS = """
+import importlib.util, sys
+
+spec = importlib.util.spec_from_file_location("workbook_figures", {path!r})
+sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(sys.modules[spec.name])
+get_config().InteractiveShellApp.extensions = [spec.name]
+"""
 
 
 def fix_environment(**extra: str) -> None:
@@ -36,7 +46,10 @@ def fix_environment(**extra: str) -> None:
         os.environ.pop(name, None)
     os.environ.update(_FIXED | extra)
     # not the reader's own settings of IPython, where figures may be SVG
-    os.environ["IPYTHONDIR"] = _empty_folder("ipython_")
+    os.environ["IPYTHONDIR"] = folder = _empty_folder("ipython_")
+    settings = Path(folder, "profile_default", "ipython_config.py")
+    settings.parent.mkdir()
+    settings.write_text(_SETTINGS.format(path=str(Path(__file__).with_name("figures.py"))), encoding="utf-8")
     if os.environ["WORKBOOK_DATA"] == "sample":
         # nor those of Keras, whose floats may be of another size; the real data is found there
         os.environ["KERAS_HOME"] = _empty_folder("keras_")

@@ -26,7 +26,8 @@ import jupytext
 import nbformat
 from jupytext.config import load_jupytext_config
 
-from workbook.compare import METADATA_KEY, Tolerance, tidy
+from workbook.compare import METADATA_KEY, Tolerance
+from workbook.normalise import tidy, without_colours
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
@@ -38,8 +39,8 @@ _MARKER = re.compile(r"<!--\s*/?expect\w*\s*-->", re.IGNORECASE)
 _OTHER_LANGUAGE = re.compile(r"%%(?:sh|bash|html|javascript|js|perl|ruby|latex|svg|R|cmd)\b")
 _EXPECT = re.compile(r"<!-- expect -->\n(.*?)<!-- /expect -->", re.DOTALL)
 _FIGURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)
+_NBVAL = re.compile(r"^\s*#+\s*((?:NBVAL|PYTEST_VALIDATE)_\w+)\s*$|^((?:nbval|pytest-validate)-.+)$", re.MULTILINE)
 _HALF_MERGED = re.compile(r"^(?:<{7}|>{7}) ", re.MULTILINE)
-_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 
 class PageError(Exception):
@@ -93,7 +94,8 @@ class Page:
         """The cells as the `.md` has them, without outputs.
 
         Raises:
-            PageError: if a fence in another language than Python would be executed, or a merge was left half done.
+            PageError: if a fence in another language than Python would be executed, a merge was left half done, or a
+                cell has a marker of nbval.
         """
         source = self.text.read_text(encoding="utf-8")
         if half := _HALF_MERGED.search(source):
@@ -108,20 +110,23 @@ class Page:
                     f"{self.text.name}, {cell_name(text.cells, i)}: a fence in this language would be executed. "
                     "To show it only, write ```text"
                 )
+        _refuse_markers(self.text.name, text.cells)
         return text
 
     def read_notebook(self) -> nbformat.NotebookNode:
         """The cells as the `.ipynb` has them, with outputs.
 
         Raises:
-            PageError: if the file is damaged, as a merge conflict leaves it.
+            PageError: if the file is damaged, as a merge conflict leaves it, or a cell has a marker of nbval.
         """
         try:
-            return nbformat.read(self.notebook, as_version=4)
+            notebook = nbformat.read(self.notebook, as_version=4)
         except (nbformat.reader.NotJSONError, nbformat.ValidationError, AttributeError) as error:
             raise PageError(
                 f"{self.notebook.name} is not a notebook; was a merge left half done?\nTo mend it: {self.mend}"
             ) from error
+        _refuse_markers(self.notebook.name, notebook.cells)
+        return notebook
 
     def as_text(self, notebook: nbformat.NotebookNode) -> str:
         """`notebook` as the `.md` has it: to the letter what JupyterLab writes when the page is saved."""
@@ -251,6 +256,16 @@ def expectations(page: Page, cells: list) -> tuple[dict[int, str], list[Figure]]
     return sources, figures
 
 
+def _refuse_markers(name: str, cells: list) -> None:
+    for i, cell in enumerate(cells):
+        marker = _NBVAL.search("\n".join([cell["source"], *cell["metadata"].get("tags", [])]))
+        if cell["cell_type"] == "code" and marker:
+            raise PageError(
+                f"{name}, {cell_name(cells, i)}: {marker[0].strip()} would leave the cell out of the comparison. "
+                "Delete it; an output that varies by nature has a tolerance"
+            )
+
+
 def _code_above(cells: list, index: int) -> int | None:
     """The index of the last code cell above a text cell; None if there is none."""
     return max((i for i, cell in enumerate(cells[:index]) if cell["cell_type"] == "code"), default=None)
@@ -301,11 +316,6 @@ def printed(cell: Mapping) -> str:
             parts.append(output.data.get("text/plain", ""))
     text = without_colours("\n".join(part.strip("\n") for part in parts))
     return "\n".join(line.rstrip() for line in text.splitlines())
-
-
-def without_colours(text: str) -> str:
-    """`text` without the escape sequences of a terminal."""
-    return _ANSI.sub("", text)
 
 
 def _unlike(page: Page, stated: list, stored: list) -> str | None:

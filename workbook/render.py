@@ -16,9 +16,10 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 
-from workbook.compare import METADATA_KEY, outputs_difference, tidy
+from workbook.compare import METADATA_KEY, outputs_difference
 from workbook.files import write_bytes, write_text
 from workbook.kernel import fix_environment
+from workbook.normalise import tidy, without_colours
 from workbook.pages import (
     Page,
     PageError,
@@ -26,7 +27,6 @@ from workbook.pages import (
     expectations,
     pages_asked_for,
     tolerance_of,
-    without_colours,
 )
 
 _METADATA = {
@@ -126,10 +126,21 @@ def _keep_what_agrees(page: Page, notebook: nbformat.NotebookNode):
         if difference:
             yield f"{cell_name(notebook.cells, i)}: {difference}"
         else:
-            count, cell.outputs = cell.execution_count, tidy(old.outputs)
+            count, cell.outputs = cell.execution_count, list(_described(tidy(old.outputs), cell.outputs))
             for output in cell.outputs:
                 if "execution_count" in output:
                     output.execution_count = count
+
+
+def _described(old: list, new: list):
+    """The outputs `old`, with the figures of `new` where theirs were stored without a description."""
+    pictures = iter([output for output in new if "image/png" in output.get("data", {})])
+    for output in old:
+        if "image/png" in output.get("data", {}):
+            picture = next(pictures)
+            stored, run = (o.metadata.get("image/png", {}) for o in (output, picture))
+            output = picture if "figure" in run and "figure" not in stored else output
+        yield output
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
