@@ -19,7 +19,7 @@ class Source:
         read: a function that makes an image of an item of `images`, uint8 (height, width, channels).
 
     Attributes:
-        names: what messages call the images, a list of n strings: the path, or else the number.
+        names: of the images, a list of n strings: the name of the file, or else the number.
         labels: int64 (n,).
         shape: of the first image, and so of all, (height, width, channels).
 
@@ -47,7 +47,7 @@ class Source:
                 "least one image"
             )
         self.labels = labels.astype(np.int64)
-        self.names = [str(image if _is_path(image) else i) for i, image in enumerate(self._images)]
+        self.names = [Path(image).name if _is_path(image) else str(i) for i, image in enumerate(self._images)]
         self.shape = None
         self.shape = self.pixels(0).shape
 
@@ -63,8 +63,9 @@ class Source:
         image = self._images[number]
         pixels = image if self._read is None else np.asarray(self._read(image))
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or self.shape not in (None, pixels.shape):
-            wanted = "(height, width, channels)" if self.shape is None else f"{self.shape}, as {self.names[0]}"
-            raise ValueError(f"{self.names[number]} is read as {pixels.dtype} {pixels.shape}; give uint8 {wanted}")
+            what = image if _is_path(image) else f"image {number}"
+            wanted = f"{self.shape}, as the first image" if self.shape else "(height, width, channels)"
+            raise ValueError(f"{what} is read as {pixels.dtype} {pixels.shape}; give uint8 {wanted}")
         return pixels
 
     def sha256(self, in_order=False):
@@ -75,7 +76,7 @@ class Source:
         numbers = range(len(self))
         with ThreadPoolExecutor() as threads:
             sums = threads.map(self._sha256, numbers)
-            rows = list(zip([Path(name).name for name in self.names], self.labels.tolist(), sums, numbers))
+            rows = list(zip(self.names, self.labels.tolist(), sums, numbers))
         rows = rows if in_order else sorted(rows)
         decoded = hashlib.sha256(self.pixels(min(rows)[-1]).tobytes()).hexdigest()
         return hashlib.sha256(json.dumps([*(row[:-1] for row in rows), decoded]).encode()).hexdigest()

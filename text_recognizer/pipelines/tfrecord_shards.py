@@ -9,22 +9,20 @@ The folder of the shards has a table of contents, shards.json: what the shards w
 how many each shard holds, and its checksum. The folder is there whole or not at all.
 """
 
-import contextlib
 import hashlib
 import json
 import math
-import os
 import re
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from glob import escape
 from pathlib import Path, PureWindowsPath
 
 import numpy as np
 
+from text_recognizer.arguments import whole_number
 from text_recognizer.files import make_folder
-from text_recognizer.pipelines.arguments import whole_number
+from text_recognizer.pipelines.source import Source, sha256
 
 CONTENTS = "shards.json"
 FILE_FORMAT = "shard_{shard:02d}.tfrecord"
@@ -39,6 +37,16 @@ class Shards:
         contents: what shards.json holds: `count`, `seed` and `file_format` as given to `write_shards`; `source`, a
             checksum of the images and their labels; `image_shape`, (height, width, channels); `shards`, a dict from
             file name to `images` and `sha256`.
+
+    Example:
+        >>> import tempfile
+        >>> images = np.random.default_rng(0).integers(0, 256, (10, 8, 6, 1), dtype="uint8")
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     shards = write_shards(Path(folder, "shards"), images, range(10), count=2, progress=False)
+        ...     len(shards), shards.image_shape, [file.name for file in shards.files]
+        ...     [len(labels) for _, labels in shards.batches(4)]
+        (10, (8, 6, 1), ['shard_00.tfrecord', 'shard_01.tfrecord'])
+        [4, 4, 2]
     """
 
     folder: Path
@@ -60,7 +68,7 @@ class Shards:
 
     def steps(self, batch_size):
         """Return how many batches one pass takes, the last one smaller where they do not come out even."""
-        return math.ceil(len(self) / whole_number("batch_size", batch_size, least=1))
+        return math.ceil(len(self) / whole_number("batch_size", batch_size))
 
     def buffer_bytes(self, shuffle):
         """Return how much memory a shuffle buffer of `shuffle` images takes: it holds records, not yet floats."""
@@ -72,8 +80,9 @@ class Shards:
 
         The order of the shards is drawn, images are taken from four of them in turn, and go through a shuffle buffer.
         Each epoch is shuffled by itself and then follows the one before: a batch never mixes two, and each epoch gives
-        every image once. What an epoch gives depends on `seed` and its number alone, not on how many were read before.
-        So training that was interrupted goes on with `first_epoch` as if nothing had happened.
+        every image once. What an epoch gives depends on `seed` and its number alone, not on how many were read before,
+        nor on the number of threads. So training that was interrupted goes on with `first_epoch` as if nothing had
+        happened.
 
         A record that was damaged since the shards were opened ends the reading with a `tf.errors.DataLossError`.
         TensorFlow does not say in which file that is; `check` does.
@@ -85,7 +94,7 @@ class Shards:
             first_epoch: the number of the epoch to begin with.
             flip: mirror images left to right, each with a chance of one half. In a model, that is
                 `keras.layers.RandomFlip("horizontal")`.
-            standardize: give each image mean 0 and standard deviation 1, by `tf.image.per_image_standardization`. In a
+            standardize: give each image mean 0 and standard deviation 1, as `tf.image.per_image_standardization`. In a
                 model, that is `keras.layers.LayerNormalization(axis=(1, 2, 3), center=False, scale=False)`.
 
         Returns:
@@ -93,11 +102,24 @@ class Shards:
             if not standardized, and int64 (batch,). Give `fit` `steps_per_epoch=steps(batch_size)`.
 
         Raises:
-            ValueError: a number is not what it must be.
+            TypeError: a number is no integer.
+            ValueError: a number is out of its range.
+
+        Example:
+            >>> import tempfile
+            >>> images = np.random.default_rng(0).integers(0, 256, (10, 8, 6, 1), dtype="uint8")
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     shards = write_shards(Path(folder, "shards"), images, range(10), count=2, progress=False)
+            ...     two_epochs = list(shards.training_batches(4, shuffle=10).take(2 * shards.steps(4)))
+            >>> [images.shape[0] for images, _ in two_epochs]
+            [4, 4, 2, 4, 4, 2]
+            >>> images, labels = two_epochs[0]
+            >>> images.shape, images.dtype, labels.dtype, bool(abs(np.mean(images[0])) < 1e-5)
+            (TensorShape([4, 8, 6, 1]), tf.float32, tf.int64, True)
         """
         import tensorflow as tf
 
-        batch_size, shuffle = whole_number("batch_size", batch_size, 1), whole_number("shuffle", shuffle, 1)
+        batch_size, shuffle = whole_number("batch_size", batch_size), whole_number("shuffle", shuffle)
         seed, first_epoch = whole_number("seed", seed, 0), whole_number("first_epoch", first_epoch, 0)
 
         def epoch_batches(epoch):
@@ -106,17 +128,14 @@ class Shards:
             tf.compat.v1.set_random_seed(1)
             seeds = tf.random.stateless_uniform((2,), (seed, epoch), 0, tf.int64.max, tf.int64)
             files = tf.data.Dataset.from_tensor_slices(list(map(str, self.files)))
-            records = files.shuffle(len(self.files), seed=seeds[0]).interleave(
-                _read_records, cycle_length=4, block_length=16, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
-            )
+            records = files.shuffle(len(self.files), seed=seeds[0]).interleave(_read, cycle_length=4, block_length=16)
             batches = records.shuffle(shuffle, seed=seeds[1]).batch(batch_size)
             return batches.enumerate().map(lambda step, records: (records, seeds + step))
 
         def parse(records, seeds):
             images, labels = self._parse(records)
-            if flip:
-                images = tf.image.stateless_random_flip_left_right(images, seeds)
-            return tf.image.per_image_standardization(images) if standardize else images, labels
+            images = _flip(images, seeds) if flip else images
+            return _standardize(images) if standardize else images, labels
 
         epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
         return epochs.flat_map(epoch_batches).map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
@@ -131,9 +150,9 @@ class Shards:
 
         def parse(records):
             images, labels = self._parse(records)
-            return tf.image.per_image_standardization(images) if standardize else images, labels
+            return _standardize(images) if standardize else images, labels
 
-        records = tf.data.Dataset.from_tensor_slices(list(map(str, self.files))).flat_map(_read_records)
+        records = tf.data.Dataset.from_tensor_slices(list(map(str, self.files))).flat_map(_read)
         batches = records.batch(batch_size).apply(tf.data.experimental.assert_cardinality(self.steps(batch_size)))
         return batches.map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
@@ -147,40 +166,39 @@ class Shards:
                 message names the file.
         """
         expected = self.contents["shards"]
-        found = {file.name for file in self.folder.glob(glob(self.contents["file_format"]))}
+        endings = {Path(name).suffix for name in expected}
+        found = {file.name for file in self.folder.glob("*") if file.suffix in endings} - {CONTENTS}
         if differing := sorted(found ^ expected.keys()):
             raise ValueError(
                 f"{self.folder} and its {CONTENTS} differ in the files {', '.join(differing)}. Delete it, and write it "
                 "anew"
             )
         with ThreadPoolExecutor() as threads:
-            for file, sha256 in zip(self.files, threads.map(_sha256, self.files)):
-                if sha256 != expected[file.name]["sha256"]:
+            for file, found in zip(self.files, threads.map(sha256, self.files)):
+                if found != expected[file.name]["sha256"]:
                     raise ValueError(f"{self._what_is_wrong(file)}. Delete {self.folder}, and write it anew")
 
-    def verify(self, images, labels, *, read=None, names=None):
+    def verify(self, images, labels, *, read=None):
         """Compare every image and every label with what the shards were made from.
 
         Args:
-            images, labels, read, names: as for `write_shards`.
+            images, labels, read: as for `write_shards`.
 
         Raises:
             ValueError: an image or a label differs, is missing, is there twice or too much, or a record cannot be
                 read; the message names the shard and the image.
         """
-        source = _Source(images, labels, read, names)
-        expected = {name: number for number, name in enumerate(source.names)}
+        source = Source(images, labels, read)
+        pixels = map(source.pixels, range(len(source)))
+        expected = Counter(map(_identity, source.names, source.labels.tolist(), pixels))
         for shard in self.files:
-            for name, pixels, label in self._examples(shard):
-                if name not in expected:
-                    raise ValueError(f"{shard} holds {name}, which is none of the images, or is there twice")
-                number = expected.pop(name)
-                if label != source.labels[number]:
-                    raise ValueError(f"{shard} holds {name} with label {label}, not {source.labels[number]}")
-                if not np.array_equal(pixels, source.pixels(number)):
-                    raise ValueError(f"{shard} holds {name} with other pixels than the image has")
-        if expected:
-            raise ValueError(f"{self.folder} lacks {len(expected)} images, the first is {next(iter(expected))}")
+            for example in self._examples(shard):
+                expected[_identity(*example)] -= 1
+                if expected[_identity(*example)] < 0:
+                    name, label, _ = example
+                    raise ValueError(f"{shard} holds {name}, labelled {label}, which is no such image, or is there twice")
+        if missing := sorted(expected.elements()):
+            raise ValueError(f"{self.folder} lacks {len(missing)} images, the first is {missing[0][0]}")
 
     def _parse(self, records):
         """Return the images, uint8 (batch, *image_shape), and labels, int64 (batch,), of a batch of records."""
@@ -191,7 +209,7 @@ class Shards:
         return tf.reshape(tf.io.decode_raw(examples["image"], tf.uint8), (-1, *self.image_shape)), examples["label"]
 
     def _examples(self, shard):
-        """Yield the name, the pixels and the label of each record of a shard."""
+        """Yield the name, the label and the pixels of each record of a shard."""
         import tensorflow as tf
 
         number = 0
@@ -200,7 +218,7 @@ class Shards:
                 feature = tf.train.Example.FromString(record.numpy()).features.feature
                 (image,), (label,) = feature["image"].bytes_list.value, feature["label"].int64_list.value
                 (name,) = feature["name"].bytes_list.value
-                yield name.decode(), np.frombuffer(image, np.uint8).reshape(self.image_shape), label
+                yield name.decode(), label, np.frombuffer(image, np.uint8).reshape(self.image_shape)
         except tf.errors.DataLossError as error:
             raise ValueError(f"{shard} cannot be read after record {number}: {_without_operation(error)}") from error
         except Exception as error:  # no Example, or another one than `_write_shard` writes
@@ -215,19 +233,7 @@ class Shards:
         return f"{shard} can be read, but it is not the one that {CONTENTS} was written with"
 
 
-def write_shards(
-    folder,
-    images,
-    labels,
-    *,
-    read=None,
-    names=None,
-    count=30,
-    seed=0,
-    file_format=FILE_FORMAT,
-    threads=None,
-    progress=True,
-):
+def write_shards(folder, images, labels, *, read=None, count=30, seed=0, file_format=FILE_FORMAT, progress=True):
     """Write images into shards, or open the folder if it holds just these already.
 
     The images are shuffled before they are dealt out, so that each shard is a fair sample. Several threads write, each
@@ -238,19 +244,17 @@ def write_shards(
         images: an array, uint8 (n, height, width, channels). Or, with `read`, a list of what that takes, e.g. of paths.
         labels: an integer for each.
         read: a function that makes an image of an item of `images`, uint8 (height, width, channels).
-        names: a string for each image, no two the same, by which messages and `Shards.verify` call it. Default: the
-            name of the file where an item is a path, and else the number of the image.
         count: how many shards. TensorFlow's advice is ten or more for each machine that reads, of 10 MB or more each
             (https://www.tensorflow.org/tutorials/load_data/tfrecord).
         seed: of the shuffling, an integer, 0 or more.
         file_format: of the names, with `{shard}` for the number.
-        threads: how many write at once. Default: one for each core.
         progress: show a bar.
 
     Returns:
         `Shards`.
 
     Raises:
+        TypeError: a number is no integer.
         ValueError: an argument does not fit, an image cannot be read or has another shape than the first (nothing is
             written then), or the folder holds other shards, from other images, labels, or arguments, or damaged ones.
             Images are compared by the bytes of their files, and by what `read` makes of one of them.
@@ -261,40 +265,33 @@ def write_shards(
         >>> images = np.random.default_rng(0).integers(0, 256, (10, 8, 6, 1), dtype="uint8")
         >>> with tempfile.TemporaryDirectory() as folder:
         ...     shards = write_shards(Path(folder, "shards"), images, range(10), count=2, progress=False)
-        ...     len(shards), shards.image_shape, [file.name for file in shards.files]
-        ...     images, labels = next(iter(shards.training_batches(4, shuffle=10)))
-        ...     images.shape, images.dtype, labels.dtype
-        (10, (8, 6, 1), ['shard_00.tfrecord', 'shard_01.tfrecord'])
-        (TensorShape([4, 8, 6, 1]), tf.float32, tf.int64)
+        ...     shards.verify(images, range(10))
+        ...     [shard["images"] for shard in shards.contents["shards"].values()]
+        [5, 5]
     """
-    folder, source = Path(folder), _Source(images, labels, read, names)
-    count, seed = whole_number("count", count, least=1), whole_number("seed", seed, least=0)
-    if count > len(source):
-        raise ValueError(f"count is {count}, and there are {len(source)} images: a shard needs at least one")
-    threads = os.cpu_count() if threads is None else whole_number("threads", threads, least=1)
-    files = _file_names(file_format, count)
-    order = np.random.default_rng(seed).permutation(len(source))
-    parts = dict(zip(files, np.array_split(order, count)))
+    folder, source = Path(folder), Source(images, labels, read)
     made_from = {
-        "count": count,
-        "seed": seed,
+        "count": whole_number("count", count, most=len(source)),
+        "seed": whole_number("seed", seed, least=0),
         "file_format": file_format,
         "source": source.sha256(),
         "image_shape": list(source.shape),
     }
+    files = _file_names(file_format, count)
+    parts = np.array_split(np.random.default_rng(seed).permutation(len(source)), count)
 
     def fill(beside):
-        show = _progress_bar(count) if progress else lambda done: None
-        pool = ThreadPoolExecutor(threads)
-        written = {pool.submit(_write_shard, beside / file, source, rows): file for file, rows in parts.items()}
-        sums = {}
-        try:
-            for shard in as_completed(written):
-                sums[written[shard]] = shard.result()
-                show(len(sums))
-        finally:
-            pool.shutdown(cancel_futures=True)
-        shards = {file: {"images": len(rows), "sha256": sums[file]} for file, rows in parts.items()}
+        if progress:
+            import keras
+
+            bar = keras.utils.Progbar(count, unit_name="shard")
+        shards = {}
+        with ThreadPoolExecutor() as threads:
+            sums = threads.map(lambda file, rows: _write_shard(beside / file, source, rows), files, parts)
+            for file, rows, written in zip(files, parts, sums):
+                shards[file] = {"images": len(rows), "sha256": written}
+                if progress:
+                    bar.update(len(shards))
         (beside / CONTENTS).write_text(json.dumps({**made_from, "shards": shards}, indent=1), encoding="utf-8")
 
     shards = open_shards(make_folder(folder, fill))
@@ -330,100 +327,6 @@ def open_shards(folder):
     return shards
 
 
-def glob(file_format):
-    """Return the pattern that finds what `file_format` names.
-
-    Example:
-        >>> glob("shard_{shard:02d}.tfrecord")
-        'shard_*.tfrecord'
-    """
-    return "*".join(map(escape, re.split(r"\{shard[^}]*\}", file_format)))
-
-
-class _Source:
-    """Images, wherever they are from, each with a label and a name."""
-
-    def __init__(self, images, labels, read, names):
-        self.read = read
-        self.images = np.asarray(images) if read is None else list(images)
-        if read is None and (self.images.dtype != np.uint8 or self.images.ndim != 4):
-            raise ValueError(
-                f"images is {self.images.dtype} {self.images.shape}; give uint8 (n, height, width, channels), or a "
-                "list of files and a function `read` for them"
-            )
-        labels = np.asarray(labels)
-        if labels.shape != (len(self),) or labels.dtype.kind not in "iu":
-            raise ValueError(
-                f"labels is {labels.dtype} {labels.shape}; give an integer for each of the {len(self)} images"
-            )
-        self.labels = labels.tolist()
-        self.names = [_name(i, image) for i, image in enumerate(self.images)] if names is None else list(map(str, names))
-        if len(self.names) != len(self):
-            raise ValueError(f"there are {len(self.names)} names for {len(self)} images")
-        if len(set(self.names)) < len(self):
-            ((twice, _),) = Counter(self.names).most_common(1)
-            raise ValueError(f"two images have the same name, {twice}, by which one is known in the shards: give names")
-        self.shape = None
-        if len(self):
-            self.shape = self.pixels(0).shape
-
-    def __len__(self):
-        return len(self.images)
-
-    def pixels(self, number):
-        """Return an image, uint8 (height, width, channels)."""
-        if self.read is None:
-            return self.images[number]
-        pixels = np.asarray(self.read(self.images[number]))
-        if pixels.dtype != np.uint8 or pixels.ndim != 3:
-            raise ValueError(
-                f"{self.names[number]} is read as {pixels.dtype} {pixels.shape}; give uint8 (height, width, channels)"
-            )
-        if self.shape not in (None, pixels.shape):
-            raise ValueError(f"{self.names[number]} has shape {pixels.shape}, and {self.names[0]} has {self.shape}")
-        return pixels
-
-    def sha256(self):
-        """Return a checksum of names, labels and images, whatever their order and their folder.
-
-        Files are not decoded for it, but one, so that it changes with what `read` makes of them.
-        """
-        with ThreadPoolExecutor() as threads:
-            sums = threads.map(self._sha256, range(len(self)))
-            rows = sorted(map(list, zip(self.names, self.labels, sums)))
-        first = min(range(len(self)), key=self.names.__getitem__)
-        rows.append(hashlib.sha256(self.pixels(first).tobytes()).hexdigest())
-        return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
-
-    def _sha256(self, number):
-        image = self.images[number]
-        return _sha256(image) if _is_path(image) else hashlib.sha256(self.pixels(number).tobytes()).hexdigest()
-
-
-def _is_path(image):
-    return isinstance(image, (str, os.PathLike))
-
-
-def _name(number, image):
-    return Path(image).name if _is_path(image) else str(number)
-
-
-def _file_names(file_format, count):
-    """Return the names of the shards, or refuse a format that does not give as many, all in one folder."""
-    names = set()
-    with contextlib.suppress(LookupError, ValueError, TypeError, AttributeError):  # braces of something else
-        names = dict.fromkeys(file_format.format(shard=shard) for shard in range(count))
-    if len(names) < count or not all(map(_is_file_name, names)):
-        raise ValueError(
-            f"file_format is {file_format!r}; give the name of a file with {{shard}} in it, as in {FILE_FORMAT!r}"
-        )
-    return list(names)
-
-
-def _is_file_name(name):
-    return name not in ("", ".", "..", CONTENTS) and PureWindowsPath(name).name == name == Path(name).name
-
-
 def _check_contents(contents):
     """Raise an error if what shards.json holds cannot be what `write_shards` wrote."""
     shards, shape, count = contents["shards"], contents["image_shape"], contents["count"]
@@ -433,6 +336,19 @@ def _check_contents(contents):
     if count != len(shards) or list(shards) != _file_names(contents["file_format"], count):
         raise ValueError("the files are not those of its file_format")
     _ = contents["seed"], contents["source"], [shard["sha256"] for shard in shards.values()]
+
+
+def _file_names(file_format, count):
+    """Return the names of the shards, or refuse a format that does not tell them apart, all in one folder."""
+    try:
+        names = [file_format.format(shard=shard) for shard in range(max(count, 2))]
+    except (LookupError, ValueError, TypeError, AttributeError):  # braces of something else
+        names = []
+    if len(set(names)) < max(count, 2) or any(PureWindowsPath(name).name != name for name in names):
+        raise ValueError(
+            f"file_format is {file_format!r}; give the name of a file with {{shard}} in it, as in {FILE_FORMAT!r}"
+        )
+    return names[:count]
 
 
 def _write_shard(path, source, rows):
@@ -451,26 +367,42 @@ def _write_shard(path, source, rows):
                 writer.write(example.SerializeToString(deterministic=True))  # else the features come in any order
     except tf.errors.OpError as error:
         raise OSError(f"{path} cannot be written: {_without_operation(error)}") from error
-    return _sha256(path)
+    return sha256(path)
 
 
-def _read_records(file):
+def _read(file):
     import tensorflow as tf
 
     return tf.data.TFRecordDataset(file, buffer_size=1 << 20)
 
 
+def _flip(images, seeds):
+    """Return uint8 images, each mirrored left to right with a chance of one half. All in a few operations."""
+    import tensorflow as tf
+
+    shape = tf.shape(images)
+    coins = tf.random.stateless_uniform(shape[:1], seeds, 0, 2, tf.int32)
+    rows = tf.dynamic_partition(tf.range(shape[0]), coins, 2)
+    same, mirrored = (tf.gather(images, part) for part in rows)
+    mirrored = tf.reverse(tf.reshape(mirrored, (-1, shape[2], shape[3])), [1])  # of three dimensions: four times faster
+    return tf.dynamic_stitch(rows, [same, tf.reshape(mirrored, (-1, *images.shape[1:]))])
+
+
+def _standardize(images):
+    """Do what `tf.image.per_image_standardization` does, in half the time: it computes each mean twice."""
+    import tensorflow as tf
+
+    images = tf.cast(images, tf.float32)
+    images -= tf.reduce_mean(images, axis=(1, 2, 3), keepdims=True)
+    variance = tf.reduce_mean(tf.square(images), axis=(1, 2, 3), keepdims=True)
+    return images * tf.math.rsqrt(tf.maximum(variance, 1 / math.prod(images.shape[1:])))
+
+
+def _identity(name, label, pixels):
+    """Return what tells an image from the others, short."""
+    return name, label, hashlib.sha256(pixels.tobytes()).digest()
+
+
 def _without_operation(error):
     """Return the message of a TensorFlow error, without the name of the operation."""
     return re.sub(r"^{{.*}} | \[Op:.*", "", error.message)
-
-
-def _progress_bar(total):
-    import keras
-
-    return keras.utils.Progbar(total, unit_name="shard").update
-
-
-def _sha256(path):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
