@@ -77,7 +77,7 @@ def test_the_seed_shuffles_and_nothing_else_does():
 def test_wrong_arguments_are_named(source):
     with pytest.raises(ValueError, match="'medium', not one of 'large', 'small'"):
         CaliforniaHousing("medium", source=source)
-    with pytest.raises(ValueError, match="test_split is 1, not at least 0 and below 1"):
+    with pytest.raises(ValueError, match="test_split is 1; give a number, at least 0 and below 1"):
         CaliforniaHousing(test_split=1, source=source)
     with pytest.raises(ValueError, match="test_split is nan"):
         CaliforniaHousing(test_split=float("nan"), source=source)

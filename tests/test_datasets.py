@@ -22,7 +22,7 @@ from text_recognizer.datasets import (
     Mnist,
     TinyImagenet,
 )
-from text_recognizer.datasets.dataset import broken, choose_source
+from text_recognizer.datasets.dataset import choose_source
 from text_recognizer.datasets.idx import read_idx, read_shape
 
 pytestmark = pytest.mark.usefixtures("offline")
@@ -51,7 +51,7 @@ def sample_home(samples, monkeypatch):
 
 def small(cls, **arguments):
     """Make a data set, a small one of those that can be."""
-    less = {EmnistLines: {"num_train": 80, "num_test": 9}, TinyImagenet: {"classes": 3, "per_class": 5}}
+    less = {EmnistLines: {"num_train": 80, "num_test": 9}, TinyImagenet: {"classes": 3}}
     return cls(**less.get(cls, {}), **arguments)
 
 
@@ -115,9 +115,9 @@ def test_a_data_set_without_a_description_or_data_cannot_be_made():
 
 
 @pytest.mark.parametrize("cls", [CaliforniaHousing, Emnist, EmnistLines])
-@pytest.mark.parametrize("seed", [-1, None, 0.5, 2**32])
-def test_a_seed_that_is_none_is_named(cls, seed):
-    with pytest.raises(ValueError, match=f"seed is {seed}; it must be an integer from 0 to"):
+@pytest.mark.parametrize("seed, error", [(-1, ValueError), (None, TypeError), (0.5, TypeError), (2**32, ValueError)])
+def test_a_seed_that_is_none_is_named(cls, seed, error):
+    with pytest.raises(error, match=f"seed is {seed}; give an integer"):
         cls(seed=seed)
 
 
@@ -311,13 +311,14 @@ def replace_by_a_login_page(path):
         (lambda path: path.write_bytes(b""), "no IDX file of unsigned bytes: it is empty"),
     ],
 )
-def test_a_damaged_file_is_reported_with_the_folder_to_delete(keras_home, damage, what):
+def test_a_damaged_file_is_reported_with_the_files_to_delete(keras_home, damage, what):
     folder = write_fashion_mnist(keras_home / "datasets", train=10)
     damage(folder / "t10k-images-idx3-ubyte.gz")
     with pytest.raises(DatasetUnavailableError, match=what) as caught:
         FashionMnist().x_test
     message = str(caught.value)
-    assert f"Delete {folder} and run this again" in message
+    images, labels = (folder / f"t10k-{name}-ubyte.gz" for name in ("images-idx3", "labels-idx1"))
+    assert f"Delete {images} and {labels} and run this again" in message
     assert "source='sample'" in message and "WORKBOOK_DATA=sample" in message
 
 
@@ -374,7 +375,7 @@ def test_without_a_network_the_reader_is_told_what_to_do(keras_home, cls, missin
     assert f"https://storage.googleapis.com/tensorflow/tf-keras-datasets/{missing}" in message
     assert "no network in tests" in message  # the reason, as the system gave it
     assert "Connect to the network" in message
-    assert f"KERAS_HOME set to a Keras home that has {Path('datasets', place)}," in message
+    assert f"KERAS_HOME set to a Keras home that has {Path('datasets', place)}, or to" in message
     assert "WORKBOOK_DATA=sample" in message
     assert "Delete" not in message
 
@@ -395,7 +396,9 @@ def test_a_shared_home_can_be_read_without_a_right_to_write(shared_home):
 
 def test_a_file_in_a_shared_home_cannot_be_deleted(monkeypatch, tmp_path):
     monkeypatch.setattr(os, "access", lambda path, mode: path != tmp_path)
-    message = str(broken("MNIST", tmp_path / "mnist.npz", EOFError("it ends")))
+    with pytest.raises(DatasetUnavailableError) as caught, Mnist()._reading(tmp_path / "mnist.npz"):
+        raise EOFError("it ends")
+    message = str(caught.value)
     assert "You cannot write there: have it replaced, or set KERAS_HOME to a folder of your own" in message
     assert "Delete" not in message
 
@@ -423,8 +426,8 @@ def test_idx_is_read_gzipped_or_not(tmp_path, compress):
 
 def test_idx_rows_that_are_not_there(tmp_path):
     path = write_idx(tmp_path / "labels", np.arange(3, dtype=np.uint8))
-    for rows in ([3], [-1, 2]):
-        with pytest.raises(IndexError, match=f"rows go from {min(rows)} to {max(rows)}; .*labels has 3"):
+    for rows in ([3], [-4, 2]):
+        with pytest.raises(IndexError, match="index .* is out of bounds"):
             read_idx(path, rows)
 
 

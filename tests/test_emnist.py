@@ -51,19 +51,6 @@ def drawn():
     return draw_characters(emnist.SAMPLE_COUNT)
 
 
-@pytest.fixture
-def drawings(monkeypatch):
-    """Draw once for all tests; the result counts how often the sample asks for it."""
-    calls = []
-
-    def draw(count):
-        calls.append(count)
-        return drawn()
-
-    monkeypatch.setattr(characters, "draw_characters", draw)
-    return calls
-
-
 def load(**arguments):
     return Emnist(**arguments).x_train
 
@@ -175,13 +162,13 @@ def longest_gap(line):
 @pytest.mark.parametrize(
     "draw, message",
     [
-        (lambda: draw_text("", "cmr10"), "the text is empty"),
-        (lambda: draw_text("  ", "cmr10"), "the text is empty"),
-        (lambda: draw_text("naïve?", "cmr10"), r"the text holds \['\?', 'ï'\]"),
-        (lambda: draw_text("word", "Arial"), "no font 'Arial': take one of DejaVuSans, .*, cmtt10"),
-        (lambda: draw_characters(1, fonts=["cmr10", "cmmi10"]), "no font 'cmmi10'"),
-        (lambda: draw_characters(1, fonts=[]), "no fonts"),
-        (lambda: draw_characters(0), "count is 0"),
+        (lambda: draw_text("", "cmr10"), "the text is '': give letters"),
+        (lambda: draw_text("  ", "cmr10"), "the text is '  ': give letters"),
+        (lambda: draw_text("naïve?", "cmr10"), "the text is 'naïve\\?': give letters A-Z and a-z and digits"),
+        (lambda: draw_text("word", "Arial"), r"fonts are \['Arial'\]: give one or more of DejaVuSans, .*, cmtt10"),
+        (lambda: draw_characters(1, fonts=["cmr10", "cmmi10"]), "fonts are .*'cmmi10'"),
+        (lambda: draw_characters(1, fonts=[]), r"fonts are \[\]: give one or more"),
+        (lambda: draw_characters(0), "count is 0; give an integer, 1 or more"),
     ],
 )
 def test_what_cannot_be_drawn(draw, message):
@@ -192,17 +179,16 @@ def test_what_cannot_be_drawn(draw, message):
 # The sample
 
 
-def test_the_sample(drawings):
+def test_the_sample():
     data = Emnist()
     assert data.source == "sample"
     assert data.x_train.shape == (11_904, 28, 28) and data.x_test.shape == (2_976, 28, 28)
     assert data.x_train.dtype == data.x_test.dtype == np.uint8
     assert counts(data.y_train).tolist() == [192] * 62 and counts(data.y_test).tolist() == [48] * 62
     assert data.describe() == "sample: characters drawn from fonts, 11,904 + 2,976 images"
-    assert drawings == [240]
 
 
-def test_images_and_labels_belong_together(drawings):
+def test_images_and_labels_belong_together():
     of = {image.tobytes(): label for image, label in zip(*drawn())}
     data = Emnist()
     for x, y in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
@@ -211,7 +197,7 @@ def test_images_and_labels_belong_together(drawings):
     assert len(np.unique(data.y_train[:200])) > 50  # not sorted by class
 
 
-def test_the_parts_are_the_same_bytes_as_ever(drawings):
+def test_the_parts_are_the_same_bytes_as_ever():
     """Stored results rest on them, and NumPy does not promise the stream that divides and orders them."""
     assert digests(Emnist()) == [
         "0d39f365305578d5703e204282b738abf3ad2b76f5d40871f0c1cd85e4710b70",
@@ -227,19 +213,19 @@ def test_the_parts_are_the_same_bytes_as_ever(drawings):
     ]
 
 
-def test_the_seed_orders_and_does_not_divide(drawings):
+def test_the_seed_orders_and_does_not_divide():
     one, again, other = Emnist(), Emnist(), Emnist(seed=1)
     np.testing.assert_array_equal(one.x_train, again.x_train)
     assert (one.x_train != other.x_train).any()
     assert as_set(one.x_test) == as_set(other.x_test)
 
 
-def test_what_it_is_is_known_before_anything_is_drawn(drawings):
+def test_what_it_is_is_known_before_anything_is_drawn(monkeypatch):
+    monkeypatch.setattr(emnist, "_drawn", lambda: pytest.fail("it was drawn"))
     data = Emnist(subsample_fraction=0.5)
     assert data.input_shape == (28, 28) and data.output_shape == (62,)
     assert [data.class_names[i] for i in (0, 9, 10, 35, 36, 61)] == list("09AZaz") and len(data.class_names) == 62
     assert data.describe() == "sample: characters drawn from fonts, 5,952 + 1,488 images"
-    assert data.y_train.shape == (5_952,) and drawings == [240]
 
 
 @pytest.mark.parametrize("fraction", [0, -0.5, 1.5])
@@ -248,81 +234,11 @@ def test_a_fraction_that_is_none(fraction):
         Emnist(subsample_fraction=fraction)
 
 
-# The cache of the sample
-
-
-def cached(home):
-    (path,) = (home / "datasets").iterdir()
-    return path
-
-
-def test_the_sample_is_drawn_once(home, drawings):
-    first, second = Emnist(), Emnist()
-    np.testing.assert_array_equal(first.x_train, second.x_train)
-    assert drawings == [240]
-    assert cached(home).name.startswith("characters-")
-
-
-def flip_a_bit(content):
-    middle = len(content) // 2
-    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [flip_a_bit, lambda content: content[:-1000], lambda content: b"", lambda content: b"something else", None],
-    ids=["a flipped bit", "truncated", "empty", "something else", "other arrays"],
-)
-def test_a_damaged_cache_is_made_anew(home, drawings, damage):
-    expected = Emnist().x_train
-    path = cached(home)
-    if damage:
-        path.write_bytes(damage(path.read_bytes()))
-    else:
-        np.savez(path, something=np.zeros(3))
-    np.testing.assert_array_equal(Emnist().x_train, expected)
-    assert len(drawings) == 2
-    load()
-    assert len(drawings) == 2 and cached(home) == path
-
-
-def test_a_home_that_cannot_be_written_to(home, drawings, monkeypatch):
-    (home / "file").write_bytes(b"")
-    monkeypatch.setattr(files, "place", lambda name: home / "file" / name)
-    assert len(Emnist().x_train) == len(Emnist().x_train) == 11_904
-    assert len(drawings) == 2
-
-
-def test_a_shared_home_can_be_read_without_a_right_to_write(shared_home, drawings, monkeypatch):
-    monkeypatch.setenv("KERAS_HOME", str(shared_home.path))
-    load()
-    printed = shared_home.run(
-        "import matplotlib, PIL\n"
-        "from text_recognizer.datasets import Emnist\n"
-        "from text_recognizer.datasets.synthetic import characters\n"
-        "del characters.draw_characters",
-        "print(Emnist().x_train.shape)",
-    )
-    assert printed == "(11904, 28, 28)\n"
-
-
-def test_a_full_disk_leaves_nothing(home, drawings, monkeypatch):
-    def fail(path, **arrays):
-        path.write_bytes(b"half")
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(np, "savez", fail)
-    assert len(Emnist().x_train) == 11_904
-    assert list((home / "datasets").iterdir()) == []
-
-
-def test_what_is_drawn_otherwise_has_another_cache(home, drawings, monkeypatch):
-    load()
-    changed = home / "characters.py"
-    changed.write_bytes(Path(characters.__file__).read_bytes() + b"# another pen\n")
-    monkeypatch.setattr(characters, "__file__", str(changed))
-    load()
-    assert len(drawings) == 2 and len(list((home / "datasets").iterdir())) == 2
+def test_the_sample_is_drawn_once_in_a_process_and_nothing_is_written(home):
+    one = Emnist().x_train
+    one[:] = 7
+    assert Emnist().x_train.std() > 50 and not list(home.iterdir())
+    assert emnist._drawn.cache_info().misses == 1
 
 
 def run_together(code, *arguments):
@@ -344,12 +260,6 @@ def run_together(code, *arguments):
         for _ in range(2)
     ]
     return [process.communicate(timeout=60)[0] for process in processes]
-
-
-def test_two_processes_draw_one_cache(home):
-    assert run_together("emnist.SAMPLE_COUNT = 10") == ["496 124\n"] * 2
-    with np.load(cached(home)) as file:
-        np.testing.assert_array_equal(file["x"], draw_characters(10)[0])
 
 
 # The real data set, in its form
@@ -479,21 +389,22 @@ def swap(folder):
         (swap, r"holds \(372, 32, 32\)"),
     ],
 )
-def test_broken_files_are_reported_with_the_folder_to_delete(full, damage, what):
+def test_broken_files_are_reported_with_the_files_to_delete(full, damage, what):
     write_part(full, TEST_FILES, *part(lambda i: 6))
     damage(full)
     with pytest.raises(DatasetUnavailableError, match=what) as caught:
         load()
     message = str(caught.value)
-    assert f"Delete {full} and run this again" in message and "WORKBOOK_DATA=sample" in message
+    images, labels = (full / name for name in TEST_FILES)
+    assert f"Delete {images} and {labels} and run this again" in message and "WORKBOOK_DATA=sample" in message
 
 
 def test_without_a_network_the_reader_is_told_what_to_do(full, home):
     with pytest.raises(DatasetUnavailableError) as caught:
         load()
     message = str(caught.value)
-    assert f"EMNIST ByClass is not in {full}" in message and "http://127.0.0.1:9/gzip.zip" in message
-    assert "Connect to the network and run this again" in message
+    assert f"EMNIST ByClass is not in {full / 'byclass'}" in message and "http://127.0.0.1:9/gzip.zip" in message
+    assert "Connect to the network" in message
     assert "KERAS_HOME set to a Keras home that has datasets/emnist" in message
     assert "WORKBOOK_DATA=sample" in message
 
@@ -596,21 +507,21 @@ def test_the_archive_is_downloaded_once_and_what_is_needed_kept(full, server):
         assert data.x_train.shape == (434, 28, 28) and data.x_test.shape == (372, 28, 28)
         assert data.describe() == "full: EMNIST ByClass, 434 + 372 images"
     assert server.requests == ["", "bytes=1000-"]
-    assert names(full) == sorted(TRAIN_FILES + TEST_FILES)
+    assert names(full) == ["byclass"] and names(full / "byclass") == sorted(TRAIN_FILES + TEST_FILES)
 
 
 def test_two_processes_build_one_cache(full, server):
     printed = run_together("emnist.URL, emnist.MD5 = sys.argv[1:]", emnist.URL, emnist.MD5)
     assert printed == ["434 372\n"] * 2
     assert server.requests == [""]
-    assert names(full) == sorted(TRAIN_FILES + TEST_FILES)
+    assert names(full) == ["byclass"] and names(full / "byclass") == sorted(TRAIN_FILES + TEST_FILES)
 
 
 def test_an_archive_that_the_reader_put_there_is_unpacked_and_left(full, published):
     full.mkdir(parents=True)
     (full / "gzip.zip").write_bytes(published)
     assert Emnist().x_test.shape == (372, 28, 28)
-    assert names(full) == sorted(TRAIN_FILES + TEST_FILES + ("gzip.zip",))
+    assert names(full) == ["byclass", "gzip.zip"]
 
 
 def test_an_archive_in_a_shared_home_is_unpacked_elsewhere(shared_home, published):
@@ -624,7 +535,7 @@ def test_an_archive_in_a_shared_home_is_unpacked_elsewhere(shared_home, publishe
         "print(Emnist(source='full').x_test.shape)",
     )
     assert printed == "(372, 28, 28)\n"
-    assert names(shared_home.elsewhere / "emnist") == sorted(TRAIN_FILES + TEST_FILES)
+    assert names(shared_home.elsewhere / "emnist" / "byclass") == sorted(TRAIN_FILES + TEST_FILES)
 
 
 # The real data, where it exists

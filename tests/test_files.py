@@ -134,14 +134,12 @@ def write(path, content):
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows cannot wait for a folder")
-def test_the_disk_has_everything_before_it_is_renamed(disk, server, tmp_path, archive):
+def test_the_disk_has_everything_before_it_is_renamed(disk, server, tmp_path):
     one, many = ([f"wait for {what}", "rename", "wait for the folder"] for what in ("the file", "all"))
     for make, expected in (
         (lambda: write(tmp_path / "file", b"content"), one),
         (lambda: make_folder(tmp_path / "made", lambda beside: (beside / "file").write_text("content")), many),
         (lambda: download(server.url, tmp_path / "downloaded", MD5), one),
-        (lambda: extract(archive, tmp_path / "unpacked"), many),
-        (lambda: extract(archive, tmp_path / "made", {"gzip/train.gz": "train.gz"}), one),
     ):
         disk.clear()
         make()
@@ -245,8 +243,6 @@ def test_what_is_in_a_home_that_one_may_only_read_is_used(shared_home):
 assert files.find("whole") == datasets / "whole"
 assert files.make_folder(files.find("whole"), None) == datasets / "whole"
 assert files.download("http://127.0.0.1:9/archive.zip", datasets / "archive.zip", "md5:" + 32 * "0").exists()
-files.extract(datasets / "archive.zip", datasets / "whole", strip="all")
-files.extract(datasets / "archive.zip", datasets / "part", {"first": "first"}, strip="all")
 """,
     )
     assert list(shared_home.elsewhere.iterdir()) == []
@@ -258,7 +254,7 @@ def test_what_is_not_in_a_home_that_one_may_only_read_is_put_among_the_temporary
         """
 assert files.find("new") is None
 assert files.place("new") == elsewhere / "new"
-files.extract(files.find("archive.zip"), files.place("new"), strip="all")
+files.make_folder(files.place("new"), lambda beside: files.extract(files.find("archive.zip"), beside, strip="all"))
 assert files.find("new") == elsewhere / "new" and (elsewhere / "new" / "second").is_file()
 assert files.place("part") == elsewhere / "part" and files.find("part") == datasets / "part"
 """,
@@ -271,12 +267,13 @@ def test_who_writes_to_a_home_that_one_may_only_read_is_told(shared_home):
         """
 for write in (
     lambda: files.download("http://127.0.0.1:9/new.zip", datasets / "new.zip", "md5:" + 32 * "0"),
-    lambda: files.extract(datasets / "archive.zip", datasets / "part", strip="all"),
+    lambda: files.extract(datasets / "archive.zip", datasets / "new", strip="all"),
+    lambda: files.make_folder(datasets / "new", lambda folder: sys.exit("it was filled")),
 ):
     try:
         write()
         sys.exit("no error")
-    except files.DownloadError as error:
+    except (files.DownloadError, OSError) as error:
         assert str(datasets) in str(error) and "Permission denied" in str(error), error
 """,
     )
@@ -301,7 +298,7 @@ def test_who_has_no_home_reads_and_writes_among_temporary_files(monkeypatch):
     monkeypatch.delenv("KERAS_HOME", raising=False)
     monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as where neither HOME nor the system knows one
     assert module.find("no/such/data/set") is None
-    assert module.place("emnist").is_absolute() and module.place("emnist").parts[-3:] == (".keras", "datasets", "emnist")
+    assert place("emnist").is_absolute() and place("emnist").parts[-3:] == (".keras", "datasets", "emnist")
 
 
 # Downloads
@@ -333,8 +330,9 @@ def test_a_download_that_breaks_again_and_again_goes_on_at_the_next_call(server,
     with pytest.raises(DownloadError) as caught:
         download(server.url, path, MD5)
     message = str(caught.value)
-    assert server.url in message and "The connection broke (after 1,000 of 258,144 bytes)" in message
-    assert f"The 0.0 MB that have come are kept in {part_of(path)}" in message and "Run this again" in message
+    assert f"{server.url} could not be downloaded to {path}." in message
+    assert "the connection broke after 5,000 of 262,144 bytes" in message and "run this again" in message
+    assert f"What has come is kept in {part_of(path)}" in message
     assert not path.exists() and part_of(path).stat().st_size == 5000
     download(server.url, path, MD5)
     assert path.read_bytes() == CONTENT and server.requests[-1] == "bytes=5000-"
@@ -378,7 +376,7 @@ def test_another_file_in_its_place_is_refused(server, path):
 )
 def test_what_the_server_answers_is_told(server, path, status, reason, requests):
     server.answers = [status] * 10
-    told = f"{server.url} could not be downloaded. The server answers {status} {reason}."
+    told = f"{server.url} could not be downloaded to {path}. The server answers {status} {reason}."
     with pytest.raises(DownloadError, match=re.escape(told)):
         download(server.url, path, MD5)
     assert files(path.parent) == [] and len(server.requests) == requests
@@ -432,12 +430,8 @@ def test_a_server_that_refuses_the_connection(path):
         with pytest.raises(DownloadError) as caught:
             download(url, path, MD5)
     message = str(caught.value)
-    assert (
-        url in message
-        and "ConnectionRefusedError" in message
-        and "Connect to the network and run this again" in message
-    )
-    assert f"The 0.2 MB that have come are kept in {part_of(path)}" in message
+    assert url in message and "ConnectionRefusedError" in message and "Connect to the network" in message
+    assert f"What has come is kept in {part_of(path)}" in message
     assert part_of(path).read_bytes() == CONTENT[:200_000]
 
 
@@ -461,18 +455,18 @@ def test_a_disk_that_fills_up_leaves_only_what_can_go_on(server, path):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
-        with pytest.raises(DownloadError, match=f"could not be written to {path}.*File too large.*run this again"):
+        with pytest.raises(DownloadError, match=f"downloaded to {path}.*File too large.*make room on the disk"):
             download(server.url, path, MD5)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert files(path.parent) == ["archive.zip.part"]
     download(server.url, path, MD5)
-    assert path.read_bytes() == CONTENT and server.requests == ["", "bytes=100000-"]
+    assert path.read_bytes() == CONTENT and set(server.requests) == {"", "bytes=100000-"}
 
 
 def test_a_folder_that_cannot_be_made(server, tmp_path):
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(DownloadError, match="could not be written to"):
+    with pytest.raises(DownloadError, match="could not be downloaded to"):
         download(server.url, tmp_path / "file" / "archive.zip", MD5)
 
 
@@ -528,7 +522,7 @@ def test_progress_is_shown_in_a_terminal_and_nowhere_else(server, path, monkeypa
     path.unlink()
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     download(server.url, path, md5)
-    assert capsys.readouterr() == ("".join(f"\rDownloading {server.url}: {mb} of 2 MB" for mb in range(3)) + "\n", "")
+    assert capsys.readouterr() == ("".join(f"\rDownloading {server.url}: {mb} of 2 MB" for mb in (1, 2)) + "\n", "")
 
 
 # Archives
@@ -547,26 +541,20 @@ def pack(tmp_path, members):
     return path
 
 
+def unpack(archive, folder, **how):
+    """Unpack as the data sets do."""
+    return make_folder(folder, lambda beside: extract(archive, beside, **how))
+
+
 def test_all_of_an_archive(archive, tmp_path):
     extract(archive, tmp_path / "new" / "emnist")
     assert files(tmp_path / "new") == ["emnist/gzip/letters.gz", "emnist/gzip/test.gz", "emnist/gzip/train.gz"]
     assert (tmp_path / "new/emnist/gzip/train.gz").read_bytes() == b"train" * 1000
 
 
-def test_the_files_that_are_asked_for_and_not_there_yet(archive, tmp_path):
-    folder = tmp_path / "emnist"
-    folder.mkdir()
-    (folder / "test.gz").write_bytes(b"here already")
-    extract(archive, folder, {"gzip/train.gz": "train.gz", "gzip/test.gz": "test.gz"})
-    assert files(folder) == ["test.gz", "train.gz"]
-    assert (folder / "test.gz").read_bytes() == b"here already"
-    assert (folder / "train.gz").read_bytes() == b"train" * 1000
-
-
-def test_everything_is_there_already(archive, tmp_path):
-    extract(archive, tmp_path / "emnist")
-    extract(archive, tmp_path / "emnist")
-    assert files(tmp_path) == ["archive.zip", "emnist/gzip/letters.gz", "emnist/gzip/test.gz", "emnist/gzip/train.gz"]
+def test_the_files_that_are_asked_for(archive, tmp_path):
+    extract(archive, tmp_path / "emnist", members=["train.gz", "test.gz"], strip="gzip")
+    assert files(tmp_path / "emnist") == ["test.gz", "train.gz"]
 
 
 def link():
@@ -577,51 +565,52 @@ def link():
 
 
 @pytest.mark.parametrize(
-    "name, why",
+    "name",
     [
-        ("../evil", "outside"),
-        ("good/../../evil", "outside"),
-        ("/evil", "outside"),
-        ("..\\evil", "outside"),
-        ("C:evil", "outside"),
-        ("good/.. /.. /evil", "outside"),
-        (".", "outside"),
-        (link(), "a link"),
+        "../evil",
+        "good/../../evil",
+        "/evil",
+        "good//evil",
+        "./evil",
+        ".",
+        "..\\evil",
+        "C:evil",
+        "good/.. /.. /evil",
+        "evil. ",
+        "...",
+        "nul",
+        "good/aux.txt",
+        "COM1 .txt/evil",
+        "ev\til",
+        "ev\x1bil",
+        "evil?",
+        link(),
     ],
     ids=str,
 )
-def test_an_archive_cannot_leave_its_folder(tmp_path, name, why):
+def test_a_name_that_is_none_on_some_system_is_refused(tmp_path, name):
+    """It leads out of the folder, or to a device, or cannot be written."""
     archive = pack(tmp_path, {"good/file": b"good", name: b"../../evil"})
-    with pytest.raises(DownloadError, match=why) as caught:
-        extract(archive, tmp_path / "a" / "folder")
+    with pytest.raises(DownloadError, match="is a link, or would lie outside") as caught:
+        unpack(archive, tmp_path / "a" / "folder")
     assert repr(getattr(name, "filename", name)) in str(caught.value)
     assert files(tmp_path) == ["archive.zip"]  # nor any of the good ones
-    extract(archive, tmp_path / "a" / "folder", {"good/file": "file"})
-    assert files(tmp_path) == ["a/folder/file", "archive.zip"]
+    unpack(archive, tmp_path / "a" / "folder", members=["good/file"])
+    assert files(tmp_path) == ["a/folder/good/file", "archive.zip"]
+
+
+@pytest.mark.parametrize("name", ["console", "com", "com12", "auxiliary.txt", ".hidden", "a b", "a.b.c", "x..y", "é"])
+def test_a_name_that_only_looks_like_one_of_these_is_none(tmp_path, name):
+    extract(pack(tmp_path, {f"{name}/{name}.txt": b""}), tmp_path / "folder")
+    assert files(tmp_path / "folder") == [f"{name}/{name}.txt"]
 
 
 @pytest.mark.parametrize("name", ["all/{elsewhere}/evil", "all//{elsewhere}/evil", "all/../../evil"])
 def test_an_archive_cannot_leave_its_folder_by_what_is_taken_off(tmp_path, name):
     archive = pack(tmp_path, {"all/good": b"good", name.format(elsewhere=tmp_path / "elsewhere"): b"evil"})
     with pytest.raises(DownloadError, match="outside"):
-        extract(archive, tmp_path / "a" / "folder", strip="all")
+        unpack(archive, tmp_path / "a" / "folder", strip="all")
     assert files(tmp_path) == ["archive.zip"]
-
-
-def test_a_file_cannot_be_sent_out_of_the_folder(archive, tmp_path):
-    for outside in ("../up.gz", str(tmp_path / "up.gz"), ""):
-        with pytest.raises(DownloadError, match="'gzip/train.gz', which would lie outside"):
-            extract(archive, tmp_path / "a" / "emnist", {"gzip/train.gz": outside})
-    assert files(tmp_path) == ["archive.zip"]
-
-
-def test_a_link_in_the_folder_is_not_followed_out_of_it(archive, tmp_path):
-    (tmp_path / "elsewhere").mkdir()
-    (tmp_path / "emnist").mkdir()
-    (tmp_path / "emnist" / "gzip").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(DownloadError, match=f"outside of its folder: {tmp_path / 'emnist' / 'gzip'} leads elsewhere"):
-        extract(archive, tmp_path / "emnist")
-    assert list((tmp_path / "elsewhere").iterdir()) == []
 
 
 ACCENT = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
@@ -632,12 +621,9 @@ ACCENT = unicodedata.normalize("NFC", "é"), unicodedata.normalize("NFD", "é")
     [
         ("all/x", "x"),
         ("x", "x"),
-        ("x", "./x"),
-        ("a/x", "a//x"),
         ("x.JPEG", "X.jpeg"),
         ("STRASSE", "straße"),
         (ACCENT[0], ACCENT[1]),
-        ("x", "x. "),
         ("x/y", "X"),
         ("x", "x/y/z"),
     ],
@@ -647,47 +633,26 @@ def test_two_files_cannot_have_one_place(tmp_path, one, two):
         with warnings.catch_warnings(action="ignore"), zipfile.ZipFile(tmp_path / "archive.zip", "w") as opened:
             for content, name in enumerate(("other", *names)):
                 opened.writestr(name, str(content))
-        with pytest.raises(DownloadError, match="would lie (where|below)") as caught:
-            extract(tmp_path / "archive.zip", tmp_path / "folder", strip="all")
+        with pytest.raises(DownloadError, match="where another file does") as caught:
+            unpack(tmp_path / "archive.zip", tmp_path / "folder", strip="all")
         assert repr(one) in str(caught.value) or repr(two) in str(caught.value)
         assert files(tmp_path) == ["archive.zip"]
-        extract(tmp_path / "archive.zip", tmp_path / "folder", {"other": "other"}, strip="all")  # the rest is usable
+        unpack(tmp_path / "archive.zip", tmp_path / "folder", members=["other"], strip="all")  # the rest is usable
         assert files(tmp_path) == ["archive.zip", "folder/other"]
         shutil.rmtree(tmp_path / "folder")
-
-
-def test_two_files_cannot_be_sent_to_one_place(archive, tmp_path):
-    with pytest.raises(DownloadError, match="'gzip/test.gz', which would lie where 'gzip/train.gz' does"):
-        extract(archive, tmp_path / "emnist", {"gzip/train.gz": "data.gz", "gzip/test.gz": "data.gz"})
-    assert files(tmp_path) == ["archive.zip"]
 
 
 def test_the_folder_of_the_archive_is_taken_off(tmp_path):
     archive = pack(tmp_path, {"all/one": b"1", "all/more/two": b"2", "readme": b"3", "allthree": b"4"})
     extract(archive, tmp_path / "folder", strip="all")
     assert files(tmp_path / "folder") == ["allthree", "more/two", "one", "readme"]
-    extract(archive, tmp_path / "one", {"more/two": "two"}, strip="all")
-    assert files(tmp_path / "one") == ["two"]
-
-
-def test_a_file_is_no_folder_to_unpack_to(archive, tmp_path):
-    (tmp_path / "emnist").write_bytes(b"")
-    with pytest.raises(DownloadError, match=f"{tmp_path / 'emnist'} is to be a folder"):
-        extract(archive, tmp_path / "emnist")
-    assert files(tmp_path) == ["archive.zip", "emnist"]
-
-
-def test_what_a_killed_process_left_is_removed(archive, tmp_path):
-    begun = tmp_path / "emnist.part" / "gzip"
-    begun.mkdir(parents=True)
-    (begun / "train.gz").write_bytes(b"tr")
-    extract(archive, tmp_path / "emnist")
-    assert (tmp_path / "emnist/gzip/train.gz").read_bytes() == b"train" * 1000 and not begun.parent.exists()
+    extract(archive, tmp_path / "one", members=["more/two"], strip="all")
+    assert files(tmp_path / "one") == ["more/two"]
 
 
 def test_a_file_that_the_archive_lacks_is_named(archive, tmp_path):
     with pytest.raises(DownloadError, match=f"{archive} has no gzip/digits.gz: "):
-        extract(archive, tmp_path / "emnist", {"gzip/train.gz": "train.gz", "gzip/digits.gz": "digits.gz"})
+        unpack(archive, tmp_path / "emnist", members=["gzip/train.gz", "gzip/digits.gz"])
     assert files(tmp_path) == ["archive.zip"]
 
 
@@ -732,7 +697,7 @@ def compress_in_an_unknown_way(content):
 def test_a_damaged_archive_leaves_nothing(archive, tmp_path, damage):
     archive.write_bytes(damage(archive.read_bytes()))
     with pytest.raises(DownloadError, match=f"{archive} is damaged.*Delete it and run this again"):
-        extract(archive, tmp_path / "emnist")
+        unpack(archive, tmp_path / "emnist")
     assert files(tmp_path) == ["archive.zip"]
 
 
@@ -745,19 +710,12 @@ def test_damage_is_found_however_the_archive_is_compressed(tmp_path, method):
     content[34:70] = bytes(36)  # behind the header, 30 bytes, and the name
     archive.write_bytes(content)
     with pytest.raises(DownloadError, match=f"{archive} is damaged"):
-        extract(archive, tmp_path / "folder")
+        unpack(archive, tmp_path / "folder")
     assert files(tmp_path) == ["archive.zip"]
 
 
-@pytest.mark.parametrize(
-    "failure, raised",
-    [(KeyboardInterrupt(), KeyboardInterrupt), (OSError(28, "No space left on device"), DownloadError)],
-)
-@pytest.mark.parametrize("there", [False, True])
-def test_an_interrupted_extraction_leaves_nothing(archive, tmp_path, monkeypatch, failure, raised, there):
-    folder = tmp_path / "emnist"
-    if there:
-        folder.mkdir()
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_an_interrupted_extraction_leaves_nothing(archive, tmp_path, monkeypatch, failure):
     copy = shutil.copyfileobj
 
     def fail_at_the_second(source, target):
@@ -766,23 +724,15 @@ def test_an_interrupted_extraction_leaves_nothing(archive, tmp_path, monkeypatch
             raise failure
 
     monkeypatch.setattr(shutil, "copyfileobj", fail_at_the_second)
-    with pytest.raises(raised):
-        extract(archive, folder)
-    assert files(tmp_path) == ["archive.zip"] and folder.exists() == there
+    with pytest.raises(type(failure)):
+        unpack(archive, tmp_path / "emnist")
+    assert files(tmp_path) == ["archive.zip"]
     monkeypatch.undo()
-    extract(archive, folder)
-    assert len(files(folder)) == 3
+    assert len(files(unpack(archive, tmp_path / "emnist"))) == 3
 
 
 def test_an_archive_that_does_not_fit_is_noticed_before(archive, tmp_path, monkeypatch):
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: types.SimpleNamespace(free=1000))
-    with pytest.raises(DownloadError, match=f"{tmp_path} has 0 MB left"):
-        extract(archive, tmp_path / "emnist")
+    with pytest.raises(OSError, match="has 0 MB left, and 0 MB are needed"):
+        unpack(archive, tmp_path / "emnist")
     assert files(tmp_path) == ["archive.zip"]
-
-
-def test_two_processes_unpack_one_archive(archive, tmp_path):
-    code = "import sys; from text_recognizer.files import extract; print(extract(*sys.argv[1:]))"
-    processes = [start(code, archive, tmp_path / "emnist") for _ in range(2)]
-    assert [process.communicate(timeout=30)[0] for process in processes] == ["None\n"] * 2
-    assert len(files(tmp_path / "emnist")) == 3

@@ -5,16 +5,16 @@ not look finished. So everything here is written beside its place and renamed wh
 at once, or not (https://pubs.opengroup.org/onlinepubs/9799919799/functions/rename.html).
 """
 
+import collections
 import contextlib
 import errno
 import hashlib
 import http.client
-import lzma
 import os
+import re
 import secrets
 import shutil
 import stat
-import struct
 import sys
 import tempfile
 import time
@@ -22,8 +22,7 @@ import unicodedata
 import urllib.error
 import urllib.request
 import zipfile
-import zlib
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from filelock import FileLock
 
@@ -103,48 +102,37 @@ def make_folder(folder, fill):
     folder = Path(folder)
     if folder.is_dir():
         return folder
-    _refuse_file(folder)
+    if os.path.lexists(folder):
+        raise NotADirectoryError(f"{folder} is to be a folder, and is none. Move it away, and run this again")
     folder.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{folder}.lock"):
-        if not folder.is_dir():
-            with _folder_beside(folder) as beside:
-                fill(beside)
-                _replace(beside, folder)
-    return folder
-
-
-def _refuse_file(folder):
-    if os.path.lexists(folder) and not os.path.isdir(folder):
-        raise NotADirectoryError(f"{folder} is to be a folder, and is none. Move it away, and run this again")
-
-
-@contextlib.contextmanager
-def _folder_beside(folder):
-    """Give an empty folder `<folder>.part`, which is gone afterwards. Whoever calls this holds the lock."""
-    beside = Path(f"{folder}.part")
-    shutil.rmtree(beside, ignore_errors=True)
-    beside.mkdir()
-    try:
-        yield beside
-    finally:
+        if folder.is_dir():
+            return folder
+        beside = Path(f"{folder}.part")
         shutil.rmtree(beside, ignore_errors=True)
+        beside.mkdir()
+        try:
+            fill(beside)
+            _replace(beside, folder)
+        finally:
+            shutil.rmtree(beside, ignore_errors=True)
+    return folder
 
 
 def _replace(beside, path):
     """Rename a file or a folder once the disk has it, so that not even a loss of power leaves a part of it there."""
     if beside.is_file():
-        _sync(beside)
+        _sync(beside, os.O_RDWR)
     elif hasattr(os, "sync"):  # one call for all files of a folder: to wait for each alone takes minutes for 100,000
         os.sync()
     os.replace(beside, path)
-    _sync(path.parent)
+    if os.name != "nt":  # Windows cannot open a folder
+        _sync(path.parent, os.O_RDONLY)
 
 
-def _sync(path):
+def _sync(path, how):
     """Wait until the disk has a file, or the entries of a folder."""
-    if path.is_dir() and os.name == "nt":  # Windows cannot open a folder
-        return
-    handle = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    handle = os.open(path, how)
     try:
         os.fsync(handle)
     finally:
@@ -181,10 +169,8 @@ def find(name):
         >>> find("no/such/data/set") is None
         True
     """
-    for path in (data_home() / "datasets" / name, place(name)):
-        if os.path.exists(path):  # False, too, where one may not look
-            return path
-    return None
+    places = data_home() / "datasets" / name, place(name)
+    return next(filter(os.path.exists, places), None)  # which is False, too, where one may not look
 
 
 def place(name):
@@ -201,7 +187,7 @@ def place(name):
         ('datasets', 'emnist')
     """
     path = data_home() / "datasets" / name
-    there = next((folder for folder in (path, *path.parents) if os.path.isdir(folder)), path)
+    there = next(filter(os.path.isdir, (path, *path.parents)), path)
     if path.parts[0] != "~" and os.access(there, os.W_OK | os.X_OK):
         return path
     temporary = "/tmp" if os.path.isdir("/tmp") else tempfile.gettempdir()  # as keras.utils.get_file chooses it
@@ -240,173 +226,120 @@ def download(url, path, checksum):
         ...     download(original.as_uri(), copy, "md5:5d41402abc4b2a76b9719d911017c592").read_bytes()
         b'hello'
     """
-    algorithm, _, digest = checksum.partition(":")
-    if len(digest) != {"md5": 32, "sha256": 64}.get(algorithm) or set(digest) - set("0123456789abcdef"):
+    if not re.fullmatch("md5:[0-9a-f]{32}|sha256:[0-9a-f]{64}", checksum):
         raise ValueError(f"checksum is {checksum!r}; write 'md5:' and 32 hexadecimal digits, or 'sha256:' and 64")
     path = Path(path)
+    part = path.with_name(f"{path.name}.part")
     if os.path.exists(path):
         return path
-    part = path.with_name(f"{path.name}.part")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(f"{path}.lock"):
             if not path.exists():
-                _download(url, part, algorithm, digest)
+                _download(url, part, checksum)
                 _replace(part, path)
-    except OSError as error:
-        raise DownloadError(
-            f"{url} could not be written to {path} ({error}). Mend that, and run this again.{_kept(part)}"
-        ) from error
+    except (OSError, DownloadError) as error:
+        kept = f" What has come is kept in {part}." if os.path.exists(part) else ""
+        raise DownloadError(f"{url} could not be downloaded to {path}. {error}{kept}") from error
     return path
 
 
-class _BrokenError(Exception):
-    """An attempt that failed in a way that may pass; the message says how, and what to do if it does not."""
-
-
-class _UnreachableError(_BrokenError):
-    """There was no answer at all."""
-
-
-def _download(url, part, algorithm, digest):
+def _download(url, part, checksum):
     """Download `url` to `part`, going on where that ends, until its checksum is right."""
-    for attempt in range(ATTEMPTS):
-        if attempt:
-            time.sleep(BACKOFF * 2 ** (attempt - 1))
+    algorithm, _, digest = checksum.partition(":")
+    for attempt in range(1, ATTEMPTS + 1):
+        begin = _size(part)
         try:
-            resumed = _receive(url, part)
-        except _BrokenError as error:
-            problem = error
-            if isinstance(error, _UnreachableError) and not attempt:  # no network, most likely: nothing to wait for
-                break
-            continue
-        if (found := _digest(part, algorithm)) == digest:
-            return
-        part.unlink()
-        problem = (
-            f"What came has {algorithm} {found}, not {digest}: the file has changed, or something stands in its place. "
-            "Run this again to try once more."
-        )
-        if not resumed:  # else the first bytes may be of an older file
-            break
-    raise DownloadError(f"{url} could not be downloaded. {problem}{_kept(part)}")
+            went_on = _receive(url, part, begin)
+            with open(part, "rb") as file:
+                found = hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
+            if found == digest:
+                return
+            part.unlink()
+            problem = (
+                f"What came has {algorithm} {found}, not {digest}: the file has changed, or something stands in its "
+                "place. Run this again to try once more."
+            )
+            may_pass = went_on  # the first bytes may be of an older file
+        except urllib.error.HTTPError as error:
+            problem = f"The server answers {error.code} {error.reason}. Run this again in a while."
+            may_pass = error.code >= 500 or error.code == http.client.TOO_MANY_REQUESTS
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "reason", error)
+            problem = f"It failed ({type(reason).__name__}: {reason}). "
+            problem += "Connect to the network, or make room on the disk, and run this again."
+            may_pass = attempt > 1 or _size(part) != begin  # else there is no network at all, or no room
+        if not may_pass or attempt == ATTEMPTS:
+            raise DownloadError(problem)
+        time.sleep(BACKOFF * 2 ** (attempt - 1))
 
 
-def _receive(url, part):
-    """Append to `part` what it lacks of `url`, in one connection; return whether it had some of it."""
-    have = part.stat().st_size if part.exists() else 0
-    # Compressed on the way, the bytes could not be counted.
-    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
+def _receive(url, part, begin):
+    """Append to `part` what comes of `url` behind byte `begin`, in one connection; return whether it went on there."""
+    request = urllib.request.Request(url, headers={"Accept-Encoding": "identity"})  # compressed, it could not go on
+    if begin:
+        request.add_header("Range", f"bytes={begin}-")
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE and have:  # it has no more bytes than these
+        if error.code == http.client.REQUESTED_RANGE_NOT_SATISFIABLE:  # there are no more bytes than these
             return True
-        answer = f"The server answers {error.code} {error.reason}."
-        if error.code >= 500 or error.code == http.client.TOO_MANY_REQUESTS:
-            raise _BrokenError(f"{answer} Run this again in a while.") from error
-        raise DownloadError(f"{url} could not be downloaded. {answer}{_kept(part)}") from error
-    except (OSError, http.client.HTTPException) as error:
-        reason = getattr(error, "reason", error)
-        raise _UnreachableError(
-            f"The server cannot be reached ({type(reason).__name__}: {reason}). Connect to the network and run this "
-            "again."
-        ) from error
+        raise
     with response:
-        if not _continues(response, have):
-            have = 0
-        length = response.headers["Content-Length"]
-        total = have + int(length) if length else None
-        _require_space(part.parent, (total or 0) - have)
-        with open(part, "ab" if have else "wb") as file, _progress(url, total) as show:
-            for chunk in _chunks(response, total and total - have):
+        if not (response.headers["Content-Range"] or "").startswith(f"bytes {begin}-"):
+            begin = 0
+        total = begin + int(response.headers["Content-Length"] or 0)
+        _require_space(part.parent, total - begin)
+        shows = sys.stdout.isatty() or type(sys.stdout).__module__ == "ipykernel.iostream"
+        with open(part, "ab" if begin else "wb") as file:
+            while chunk := response.read(CHUNK):
                 file.write(chunk)
-                show(file.tell())
-    return have > 0
+                if shows and file.tell() % 1_000_000 < len(chunk):
+                    print(f"\rDownloading {url}: {file.tell() / 1e6:,.0f} of {total / 1e6:,.0f} MB", end="", flush=True)
+        if shows:
+            print()
+    if _size(part) < total:  # read says nothing about that
+        raise ConnectionError(f"the connection broke after {_size(part):,} of {total:,} bytes")
+    return begin > 0
 
 
-def _chunks(response, length):
-    """Yield what the server sends, `length` bytes; raise `_BrokenError` where that ends early."""
-    received = 0
-    try:
-        while chunk := response.read(CHUNK):
-            yield chunk
-            received += len(chunk)
-    except (OSError, http.client.HTTPException) as error:
-        what = f"{type(error).__name__}: {error}"
-        raise _BrokenError(f"The connection broke ({what}). Run this again to go on.") from error
-    if length is not None and received < length:  # read says nothing about that
-        raise _BrokenError(f"The connection broke (after {received:,} of {length:,} bytes). Run this again to go on.")
-
-
-def _continues(response, have):
-    """Return whether the response begins at byte `have`, as it was asked to."""
-    span = response.headers["Content-Range"] or ""
-    return response.status == http.client.PARTIAL_CONTENT and span.startswith(f"bytes {have}-")
-
-
-def _digest(path, algorithm):
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, lambda: hashlib.new(algorithm, usedforsecurity=False)).hexdigest()
-
-
-def _kept(part):
-    if not os.path.exists(part):  # False, too, where one may not look
-        return ""
-    return f" The {part.stat().st_size / 1e6:.1f} MB that have come are kept in {part}."
+def _size(path):
+    return path.stat().st_size if path.exists() else 0
 
 
 def _require_space(folder, size):
     if size > (free := shutil.disk_usage(folder).free):
-        raise DownloadError(
-            f"{folder} has {free / 1e6:,.0f} MB left, and {size / 1e6:,.0f} MB are needed. Make room there."
-        )
+        raise OSError(errno.ENOSPC, f"{folder} has {free / 1e6:,.0f} MB left, and {size / 1e6:,.0f} MB are needed")
 
 
-@contextlib.contextmanager
-def _progress(url, total):
-    """Give a function to call with the number of bytes that have come."""
-    if not total or not (sys.stdout.isatty() or type(sys.stdout).__module__ == "ipykernel.iostream"):
-        yield lambda received: None
-        return
-    shown = None
-
-    def show(received):
-        nonlocal shown
-        if shown != (now := f"\rDownloading {url}: {received / 1e6:,.0f} of {total / 1e6:,.0f} MB"):
-            shown = now
-            print(now, end="", flush=True)
-
-    try:
-        yield show
-    finally:
-        print()
+# What every system takes for the name of a file in its folder, on a disk: ".." leads out of it, as "C:x" and ".. " do
+# on Windows, where "aux.txt" is a device.
+_PLAIN = re.compile(
+    r'(?!(con(in\$|out\$)?|prn|aux|nul|(com|lpt)[0-9¹²³]) *(\.|$))[^\x00-\x1f\x7f\\/:*?"<>|]+(?<![ .])', re.IGNORECASE
+)
 
 
 def extract(archive, folder, members=None, strip=""):
     """Unpack a zip archive, or some of its files.
 
-    The files are unpacked beside `folder`, as `<folder>.part`, then moved. So none is ever there in part, and if the
-    folder is not there, it appears with all of them or not at all. Files that are there already are left alone. A
-    process that finds another one at it waits.
+    If that fails, some may be there already; let `make_folder` call this, and the folder is there whole or not at all.
 
-    An archive can name places outside of the folder (https://en.wikipedia.org/wiki/Zip_Slip), or two files that some
-    system takes for one. So the places that the names lead to are checked, before anything is written.
+    An archive can name places outside of the folder (https://en.wikipedia.org/wiki/Zip_Slip), devices, or two files
+    that some system takes for one, as Windows does "a" and "A", and macOS the two ways to write an accented letter.
+    So the names are checked before anything is written: each must be one that means a file of its own on every system.
 
     Args:
         archive: the path of the zip archive.
-        folder: where to put its files.
-        members: a dict, from the name of a file in the archive, without what `strip` takes off, to its place in the
-            folder. The files are moved in this order. Default: all of them, to where the archive has them.
+        folder: where to put its files; made if need be.
+        members: the names of the files to unpack, without what `strip` takes off. Default: all of them.
         strip: a folder, with which the names in the archive begin, to leave out, e.g. "tiny-imagenet-200". A name
             without it stays as it is.
 
     Raises:
-        DownloadError: the archive cannot be read, lacks a file or is damaged; one of the files is a link, would lie
-            outside of the folder, or where another one lies; the disk is full or cannot be written to.
+        DownloadError: the archive cannot be read, lacks a file or is damaged; one of the files is a link, or has a name
+            that is none everywhere, or is that of another one.
+        OSError: the disk is full or cannot be written to.
 
     Example:
         >>> with tempfile.TemporaryDirectory() as folder:
@@ -414,38 +347,26 @@ def extract(archive, folder, members=None, strip=""):
         ...     with zipfile.ZipFile(archive, "w") as opened:
         ...         opened.writestr("all/one.txt", "1")
         ...         opened.writestr("all/two.txt", "2")
-        ...     extract(archive, numbers, strip="all")
-        ...     sorted(path.name for path in numbers.iterdir())
+        ...     made = make_folder(numbers, lambda beside: extract(archive, beside, strip="all"))
+        ...     sorted(path.name for path in made.iterdir())
         ['one.txt', 'two.txt']
     """
-    folder = Path(folder)
     try:
-        _refuse_file(folder)
-        with contextlib.ExitStack() as stack:
-            with _reading(archive):
-                opened = stack.enter_context(zipfile.ZipFile(archive))
-            files = _files_to_unpack(opened, folder, members, strip)
-            if os.path.isdir(folder) and not _missing(files, folder):
-                return
-            folder.parent.mkdir(parents=True, exist_ok=True)
-            with FileLock(f"{folder}.lock"), _folder_beside(folder) as beside:
-                _extract(opened, _missing(files, folder), folder, beside)
-    except OSError as error:
-        raise DownloadError(
-            f"{archive} could not be unpacked to {folder} ({error}). Mend that, and run this again."
-        ) from error
-
-
-# What zipfile and its decompressors raise for damaged, encrypted and unknown archives; some of it is an OSError.
-_DAMAGE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, ValueError, RuntimeError, OSError)
-
-
-@contextlib.contextmanager
-def _reading(archive):
-    """Say which archive it is that turns out to be damaged."""
-    try:
-        yield
-    except _DAMAGE as error:
+        with zipfile.ZipFile(archive) as opened:
+            prefix = strip and f"{strip}/"
+            entries = [(info.filename.removeprefix(prefix), info) for info in opened.infolist() if not info.is_dir()]
+            chosen = [entry for entry in entries if members is None or entry[0] in members]
+            if missing := sorted({*(members or ())} - {name for name, _ in chosen}):
+                raise DownloadError(f"{archive} has no {', '.join(missing)}: it is another archive than expected.")
+            _refuse_names(archive, chosen)
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            _require_space(folder, sum(info.file_size for _, info in chosen))
+            for name, info in chosen:
+                info.filename = name  # where ZipFile.extract puts it
+                opened.extract(info, folder)
+    except DownloadError:
+        raise
+    except Exception as error:  # what zipfile and its decompressors raise for damage is of every kind
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # the disk's, and not the archive's
             raise
         raise DownloadError(
@@ -454,76 +375,16 @@ def _reading(archive):
         ) from error
 
 
-def _files_to_unpack(archive, folder, members, strip):
-    """Return the files that are asked for, a dict from place in the folder to entry of the archive, all checked."""
-    prefix = strip and f"{strip}/"
-    files = [info for info in archive.infolist() if not info.filename.endswith("/")]
-    entries = [(info.filename.removeprefix(prefix), info) for info in files]
-    if members is None:
-        members = {name: name for name, _ in entries}
-    if missing := sorted(members.keys() - {name for name, _ in entries}):
-        raise DownloadError(f"{archive.filename} has no {', '.join(missing)}: it is another archive than expected.")
-
-    order = {name: number for number, name in enumerate(members)}
-    files, taken = {}, {}
-    for name, info in sorted((entry for entry in entries if entry[0] in order), key=lambda entry: order[entry[0]]):
-        place = members[name]
-        if stat.S_ISLNK(info.external_attr >> 16):
-            _refuse(archive, info, "is a link")
-        if not _lies_below(place):
-            _refuse(archive, info, "would lie outside of its folder, on this system or on another")
-        if (other := taken.setdefault(_identity(place), info)) is not info:
-            _refuse(archive, info, f"would lie where {other.filename!r} does, on this system or on another")
-        files[place] = info
-
-    folders = {parent: info for place, info in files.items() for parent in PurePosixPath(place).parents}
-    for parent, info in folders.items():
-        if (other := taken.get(_identity(parent))) is not None:
-            _refuse(archive, info, f"would lie below {other.filename!r}, which is no folder")
-        if not (folder / parent).resolve().is_relative_to(folder.resolve()):
-            _refuse(archive, info, f"would lie outside of its folder: {folder / parent} leads elsewhere")
-    return files
-
-
-def _lies_below(place):
-    """Return whether a place lies below its folder on every system: "C:x" and ".. " do not on Windows."""
-    path = PurePosixPath(place)
-    named = bool(path.parts) and all(part.strip(". ") for part in path.parts)
-    return named and not path.is_absolute() and not set(place) & set('\\:*?"<>|')
-
-
-def _identity(place):
-    """Return what is equal for two places that are one on some system.
-
-    Those of Windows and macOS know no upper and lower case. That of macOS takes the two ways in which Unicode writes
-    an accented letter for one. Windows drops dots and spaces at the end.
-    """
-    parts = (part.rstrip(". ") for part in PurePosixPath(place).parts)
-    return tuple(unicodedata.normalize("NFC", unicodedata.normalize("NFC", part).casefold()) for part in parts)
-
-
-def _refuse(archive, info, why):
-    raise DownloadError(
-        f"{archive.filename} holds {info.filename!r}, which {why}. Nothing was unpacked; delete the archive, and get "
-        "it from its publisher."
-    )
-
-
-def _missing(files, folder):
-    """Return those of the files that the folder does not have yet."""
-    return {place: info for place, info in files.items() if not os.path.lexists(folder / place)}
-
-
-def _extract(archive, files, folder, beside):
-    """Unpack files, a dict from place to entry, into the folder `beside`, then move them to `folder`."""
-    _require_space(folder.parent, sum(info.file_size for info in files.values()))
-    for place, info in files.items():
-        info.filename = place  # where ZipFile.extract puts it
-        with _reading(archive.filename):
-            archive.extract(info, beside)
-    if not folder.exists():
-        _replace(beside, folder)
-        return
-    for place in files:
-        (folder / place).parent.mkdir(parents=True, exist_ok=True)
-        _replace(beside / place, folder / place)
+def _refuse_names(archive, entries):
+    """Raise a `DownloadError` where one of the entries, pairs of a name and a ZipInfo, is no file of its own."""
+    places = [unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold()) for name, _ in entries]
+    taken = collections.Counter(places)
+    taken.update({place[:end] for place in places for end, character in enumerate(place) if character == "/"})
+    for (name, info), place in zip(entries, places):
+        plain = all(map(_PLAIN.fullmatch, name.split("/")))
+        if not plain or taken[place] > 1 or stat.S_ISLNK(info.external_attr >> 16):
+            raise DownloadError(
+                f"{archive} holds {info.filename!r}, which is a link, or would lie outside of its folder or where "
+                "another file does, on this system or on another. Nothing was unpacked; delete the archive, and get it "
+                "from its publisher."
+            )

@@ -17,8 +17,7 @@ from text_recognizer.datasets.dataset import Dataset, DatasetUnavailableError
 from text_recognizer.datasets.digits import Digits
 from text_recognizer.datasets.emnist import Emnist
 from text_recognizer.datasets.emnist_lines import EmnistLines
-from text_recognizer.datasets.fashion_mnist import FashionMnist
-from text_recognizer.datasets.mnist import Mnist
+from text_recognizer.datasets.mnist import FashionMnist, Mnist
 from text_recognizer.datasets.tiny_imagenet import TinyImagenet
 
 __all__ = [

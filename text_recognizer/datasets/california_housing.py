@@ -11,27 +11,20 @@ and a large number to predict.
 
 import numpy as np
 
-from text_recognizer.datasets.dataset import FULL, KERAS_URL, SAMPLE, Dataset, check_seed, fetch, reading
+from text_recognizer import files
+from text_recognizer.arguments import real_number
+from text_recognizer.datasets.dataset import FULL, KERAS_URL, SAMPLE, Dataset, check_array, check_seed
 
-_TITLE = "California housing"
 _FILE = "california_housing.npz"
 _SHA256 = "1a2e3a52e0398de6463aebe6f4a8da34fb21fbb6b934cf88c3425e766f2a1a6f"
 _ROWS = {"large": 20_640, "small": 600}
-_SAMPLE_ROWS = 442
 
 # Keras' documentation lists others (MedInc, AveRooms, ...): those are scikit-learn's, computed from
 # these. The order here is that of the columns in Keras' file.
-_NAMES = (
-    "longitude",
-    "latitude",
-    "housing_median_age",
-    "total_rooms",
-    "total_bedrooms",
-    "population",
-    "households",
-    "median_income",
-)
-_SAMPLE_NAMES = ("age", "sex", "bmi", "bp", "tc", "ldl", "hdl", "tch", "ltg", "glu")
+_NAMES = {
+    FULL: "longitude latitude housing_median_age total_rooms total_bedrooms population households median_income",
+    SAMPLE: "age sex bmi bp tc ldl hdl tch ltg glu",
+}
 
 
 class CaliforniaHousing(Dataset):
@@ -64,7 +57,8 @@ class CaliforniaHousing(Dataset):
         source: see `Dataset`.
 
     Raises:
-        ValueError: `version`, `test_split` or `source` is none of the above.
+        ValueError: `version`, `test_split`, `seed` or `source` is none of the above.
+        TypeError: `test_split` is no number, or `seed` no integer.
         DatasetUnavailableError: when the arrays are loaded, on `full`, the file can be neither found
             nor downloaded, or it is broken.
 
@@ -76,26 +70,24 @@ class CaliforniaHousing(Dataset):
         ('bmi', 31.5, 68.0)
     """
 
+    title = "California housing"
     output_shape = (1,)
 
     def __init__(self, version="large", test_split=0.2, seed=113, source=None):
         super().__init__(source)
         if version not in _ROWS:
             raise ValueError(f"version is {version!r}, not one of {', '.join(map(repr, _ROWS))}")
-        if not 0 <= test_split < 1:
-            raise ValueError(f"test_split is {test_split}, not at least 0 and below 1")
-        check_seed(seed)
         self.version = version
-        self.test_split = test_split
-        self.seed = seed
-        self.feature_names = _NAMES if self.source == FULL else _SAMPLE_NAMES
+        self.test_split = real_number("test_split", test_split, least=0, below=1)
+        self.seed = check_seed(seed)
+        self.feature_names = tuple(_NAMES[self.source].split())
         self.input_shape = (len(self.feature_names),)
 
     def describe(self):
         """Say in one line what the data are, and how many rows and columns they have."""
         if self.source == FULL:
-            return f"{FULL}: {_TITLE}, {_ROWS[self.version]:,} x {len(_NAMES)}"
-        return f"{SAMPLE}: scikit-learn's diabetes study, {_SAMPLE_ROWS} x {len(_SAMPLE_NAMES)}"
+            return f"{FULL}: {self.title}, {_ROWS[self.version]:,} x {len(self.feature_names)}"
+        return f"{SAMPLE}: scikit-learn's diabetes study, 442 x {len(self.feature_names)}"
 
     def _load(self, part):
         x, y = self._load_california() if self.source == FULL else _load_diabetes()
@@ -106,10 +98,13 @@ class CaliforniaHousing(Dataset):
         return x[rows], y[rows]
 
     def _load_california(self):
-        path = fetch(_TITLE, _FILE, f"{KERAS_URL}/{_FILE}", f"sha256:{_SHA256}")
-        with reading(_TITLE, path), np.load(path, allow_pickle=False) as file:
+        path = self._fetch(_FILE, lambda path: files.download(f"{KERAS_URL}/{_FILE}", path, f"sha256:{_SHA256}"))
+        with self._reading(path), np.load(path, allow_pickle=False) as file:
             x, y = file["x"], file["y"]
-            _check(x, y)
+            for name, array, shape in (("x", x, (_ROWS["large"], *self.input_shape)), ("y", y, (_ROWS["large"],))):
+                check_array(name, array, shape, np.float32)
+                if not np.isfinite(array).all():
+                    raise ValueError(f"{name} holds values that are not finite")
         rows = _ROWS[self.version]
         return x[:rows], y[:rows]
 
@@ -119,11 +114,3 @@ def _load_diabetes():
 
     study = load_diabetes(scaled=False)
     return study.data.astype(np.float32), study.target.astype(np.float32)
-
-
-def _check(x, y):
-    for name, array, shape in (("x", x, (_ROWS["large"], len(_NAMES))), ("y", y, (_ROWS["large"],))):
-        if array.shape != shape or array.dtype != np.float32:
-            raise ValueError(f"{name} is {array.dtype} {array.shape}, not float32 {shape}")
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} holds values that are not finite")

@@ -4,13 +4,13 @@ import abc
 import contextlib
 import functools
 import inspect
-import numbers
 import os
-import zipfile
-import zlib
 from pathlib import Path
 
+import numpy as np
+
 from text_recognizer import files
+from text_recognizer.arguments import whole_number
 
 KERAS_URL = "https://storage.googleapis.com/tensorflow/tf-keras-datasets"  # from where `keras.datasets` downloads
 VARIABLE = "WORKBOOK_DATA"
@@ -29,11 +29,12 @@ class Dataset(abc.ABC):
     made. The arrays are loaded when they are first asked for, the training part and the test part
     apart, and belong to the object: whoever writes to them changes no other object's.
 
-    A subclass sets `input_shape`, `output_shape` and `class_names` (or `feature_names`), and has
-    `describe` and `_load`. `repr` shows the arguments of its `__init__`, each of which it keeps in
-    an attribute of that name.
+    A subclass sets `title`, `input_shape`, `output_shape` and `class_names` (or `feature_names`), and
+    has `describe` and `_load`. `repr` shows the arguments of its `__init__`, each of which it keeps
+    in an attribute of that name.
 
     Attributes:
+        title: what the real data are called.
         source: "sample" or "full".
         input_shape: of one example, without the batch, e.g. (28, 28).
         output_shape: of what a network gives for one example: (number of classes,), or (1,) where a
@@ -62,6 +63,7 @@ class Dataset(abc.ABC):
         '9'
     """
 
+    title: str
     input_shape: tuple[int, ...]
     output_shape: tuple[int, ...]
     class_names: tuple[str, ...]
@@ -96,6 +98,47 @@ class Dataset(abc.ABC):
         arguments = ", ".join(f"{name}={vars(self)[name]!r}" for name in names if name in vars(self))
         return f"{type(self).__name__}({arguments})"
 
+    def _fetch(self, name, make):
+        """Return the path of a file or a folder of the data: where the Keras home has it, or else where it is put now.
+
+        Args:
+            name: where it is in the folder `datasets` of a Keras home, e.g. "mnist.npz".
+            make: called with the `pathlib.Path` of where to put it, e.g. to download it.
+
+        Raises:
+            DatasetUnavailableError: it is not there, and `make` fails.
+        """
+        if path := files.find(name):
+            return path
+        path = files.place(name)
+        try:
+            make(path)
+        except (files.DownloadError, OSError) as error:
+            raise self._unavailable(
+                f"{self.title} is not in {files.data_home() / 'datasets' / name}, and could not be put into {path}. "
+                f"{error} You can also put it there yourself, or start Python with KERAS_HOME set to a Keras home that "
+                f"has {Path('datasets', name)}, or to a folder that you can write to"
+            ) from error
+        return path
+
+    @contextlib.contextmanager
+    def _reading(self, *paths):
+        """Say of what is read in this context, and turns out to be broken, what is wrong and which paths to delete."""
+        try:
+            yield
+        except Exception as error:  # damaged files lead the libraries that read them to errors of every kind
+            if os.access(paths[0].parent, os.W_OK):
+                advice = f"Delete {' and '.join(map(str, paths))} and run this again to get it anew"
+            else:
+                advice = "You cannot write there: have it replaced, or set KERAS_HOME to a folder of your own"
+            raise self._unavailable(
+                f"{self.title} in {paths[0]} is broken ({type(error).__name__}: {error}). {advice}"
+            ) from error
+
+    def _unavailable(self, message):
+        sample = f", or take the sample, which needs no network (source={SAMPLE!r}, or {VARIABLE}={SAMPLE})"
+        return DatasetUnavailableError(f"{message}{sample if self.source == FULL else ''}.")
+
 
 def choose_source(source=None):
     """Return which data to use, "sample" or "full".
@@ -121,70 +164,29 @@ def choose_source(source=None):
 
 
 def check_seed(seed):
-    """Raise a `ValueError` unless this is an integer from 0 to 2^32 - 1, which all of NumPy's generators take.
+    """Return a seed as an int, if it is one from 0 to 2^32 - 1, which all of NumPy's generators take.
 
     None, which they take as well, would give the two parts of a data set two different shufflings.
-    """
-    if not isinstance(seed, numbers.Integral) or not 0 <= seed < 2**32:
-        raise ValueError(f"seed is {seed!r}; it must be an integer from 0 to {2**32 - 1:,}")
-
-
-def fetch(title, place, url, checksum):
-    """Return the path of a file of a data set: where it is in the Keras home, or else downloaded to.
-
-    Args:
-        title: what the data set is called, for the message.
-        place: where the file is in the folder `datasets` of a Keras home, e.g. "mnist.npz".
-        url, checksum: as for `text_recognizer.files.download`.
 
     Raises:
-        DatasetUnavailableError: it is not there, and cannot be downloaded.
+        TypeError: it is no integer.
+        ValueError: it is out of that range.
+
+    Example:
+        >>> check_seed(-1)
+        Traceback (most recent call last):
+        ValueError: seed is -1; give an integer, from 0 to 4,294,967,295
     """
-    if path := files.find(place):
-        return path
-    try:
-        return files.download(url, files.place(place), checksum)
-    except files.DownloadError as error:
-        raise missing(title, place, error) from error
+    return whole_number("seed", seed, least=0, most=2**32 - 1)
 
 
-@contextlib.contextmanager
-def reading(title, path):
-    """Let what is wrong with a file, while it is read within this context, be told by `broken`."""
-    try:
-        yield
-    except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise broken(title, path, error) from error
+def check_array(name, array, shape, dtype):
+    """Raise a `ValueError` unless an array, called `name`, has this shape, a tuple, and this dtype.
 
-
-def missing(title, place, error):
-    """Return the `DatasetUnavailableError` that tells of data which are nowhere and could not be downloaded.
-
-    Args:
-        title: what the data set is called.
-        place: where the Keras home should have it: its file or its folder, in the folder `datasets`.
-        error: why; the message of a `text_recognizer.files.DownloadError` says what was tried.
+    Example:
+        >>> check_array("y", np.zeros(3, np.uint8), (4,), np.uint8)
+        Traceback (most recent call last):
+        ValueError: y is uint8 (3,), not uint8 (4,)
     """
-    return DatasetUnavailableError(
-        f"{title} is not in {files.data_home() / 'datasets' / place}, and could not be downloaded. {error} Or start "
-        f"Python with KERAS_HOME set to a Keras home that has {Path('datasets', place)}, or take the sample, which "
-        f"needs no network (source={SAMPLE!r}, or {VARIABLE}={SAMPLE})."
-    )
-
-
-def broken(title, path, error):
-    """Return the `DatasetUnavailableError` that tells of data which are there and cannot be used.
-
-    Args:
-        title: what the data set is called.
-        path: its file or its folder, a `pathlib.Path`: what is to be deleted.
-        error: what is wrong with it, an exception.
-    """
-    if os.access(path.parent, os.W_OK):
-        advice = f"Delete {path} and run this again to download it anew"
-    else:
-        advice = "You cannot write there: have it replaced, or set KERAS_HOME to a folder of your own"
-    return DatasetUnavailableError(
-        f"{title} in {path} is broken ({type(error).__name__}: {error}). {advice}, or take the sample, which needs no "
-        f"network (source={SAMPLE!r}, or {VARIABLE}={SAMPLE})."
-    )
+    if array.shape != shape or array.dtype != dtype:
+        raise ValueError(f"{name} is {array.dtype} {array.shape}, not {np.dtype(dtype)} {shape}")

@@ -47,6 +47,7 @@ class Digits(Dataset):
         ([9, 0, 8, 9, 8], 255)
     """
 
+    title = "scikit-learn digits"
     input_shape = (28, 28)
     output_shape = (10,)
     class_names = tuple("0123456789")

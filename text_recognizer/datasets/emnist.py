@@ -5,29 +5,24 @@ letters", 2017, arXiv:1702.05373, made from NIST Special Database 19.
 """
 
 import functools
-import hashlib
 import math
-import zipfile
-import zlib
-from pathlib import Path
 
 import numpy as np
-from filelock import FileLock
 
 from text_recognizer import files
-from text_recognizer.datasets.dataset import FULL, SAMPLE, Dataset, check_seed, missing, reading
+from text_recognizer.datasets.dataset import FULL, SAMPLE, Dataset, check_seed
 from text_recognizer.datasets.idx import read_idx, read_shape
 from text_recognizer.datasets.synthetic import characters
 from text_recognizer.datasets.synthetic.characters import CHARACTERS
 
 URL = "https://biometrics.nist.gov/cs_links/EMNIST/gzip.zip"  # 535 MB
 MD5 = "58c8d27c78d21e728a6bc7b3cc06412e"
+ARCHIVE = "emnist/gzip.zip"
 SAMPLE_COUNT = 240  # images of each character
 
-_TITLE = "EMNIST ByClass"
-_PARTS = ("train", "test")
 _FILES = {  # images and labels
-    part: tuple(f"emnist-byclass-{part}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")) for part in _PARTS
+    part: [f"emnist-byclass-{part}-{kind}-ubyte.gz" for kind in ("images-idx3", "labels-idx1")]
+    for part in ("train", "test")
 }
 _CLASSES = len(CHARACTERS)
 
@@ -36,11 +31,11 @@ class Emnist(Dataset):
     """Images of the 62 characters 0-9, A-Z, a-z, to train on and to test on.
 
     On `full`, EMNIST ByClass. The publisher's archive, 535 MB, is downloaded once, and unpacked to
-    datasets/emnist in the Keras home. Files that you have unpacked there yourself are used, gzipped
-    or not, in the archive's folder `gzip` or without it. Where the home has only the test split, that
-    is divided 4 : 1 in place of the published parts, class by class, whatever the seed: a network
-    must never be tested on what it was trained on under another one. On `sample`, characters drawn
-    from fonts (see `synthetic.characters`), divided likewise.
+    datasets/emnist/byclass in the Keras home. Files that you have unpacked to datasets/emnist
+    yourself are used, gzipped or not, in the archive's folder `gzip` or without it. Where the home
+    has only the test split, that is divided 4 : 1 in place of the published parts, class by class,
+    whatever the seed: a network must never be tested on what it was trained on under another one. On
+    `sample`, characters drawn from fonts (see `synthetic.characters`) in a second, divided likewise.
 
     Balance and fraction choose images at random, class by class, so that every class stays in both
     parts. Balance is for training: in EMNIST ByClass half of the images are digits, and of 1 there
@@ -68,8 +63,9 @@ class Emnist(Dataset):
         source: see `Dataset`.
 
     Raises:
-        ValueError: the fraction is out of range, or the source is neither "sample" nor "full"; when
-            the images are counted or loaded, the fraction leaves a class without an image.
+        ValueError: the fraction or the seed is out of range, or the source is neither "sample" nor
+            "full"; when the images are counted or loaded, the fraction leaves a class without one.
+        TypeError: the seed is no integer.
         DatasetUnavailableError: when the images are loaded, on `full`, they can be neither found
             nor downloaded, or they are broken.
 
@@ -81,6 +77,7 @@ class Emnist(Dataset):
         ((248, 28, 28), 'z')
     """
 
+    title = "EMNIST ByClass"
     input_shape = (28, 28)
     output_shape = (_CLASSES,)
     class_names = tuple(CHARACTERS)
@@ -89,10 +86,9 @@ class Emnist(Dataset):
         super().__init__(source)
         if subsample_fraction is not None and not 0 < subsample_fraction <= 1:
             raise ValueError(f"subsample_fraction is {subsample_fraction}; it must be above 0, and at most 1")
-        check_seed(seed)
         self.subsample_fraction = subsample_fraction
         self.balance = balance
-        self.seed = seed
+        self.seed = check_seed(seed)
 
     def describe(self):
         """Say in one line what the data are, and how many. Of the files, it reads the labels alone, which are small.
@@ -100,26 +96,36 @@ class Emnist(Dataset):
         It downloads nothing: of what is not there yet it says so.
         """
         if self.source == FULL and not _find("test"):
-            return f"{FULL}: {_TITLE}, not downloaded yet"
-        name = "characters drawn from fonts" if self.source == SAMPLE else _TITLE
+            return f"{FULL}: {self.title}, not downloaded yet"
+        name = "characters drawn from fonts" if self.source == SAMPLE else self.title
         if self.source == FULL and self._divided:
             name += ", the test split only (the cache has no other) divided 4 : 1"
-        counts = (len(self._chosen[part][0]) for part in _PARTS)
+        counts = (len(self._chosen[part][0]) for part in _FILES)
         return f"{self.source}: {name}, {' + '.join(f'{count:,}' for count in counts)} images"
 
     def _load(self, part):
         if self.source == FULL and not _find("test"):
-            _download()
+            self._download()
         rows, labels = self._chosen[part]
         if self.source == SAMPLE:
-            return self._drawn[rows], labels
-        images, _ = _find("test" if self._divided else part)
-        with reading(_TITLE, images.parent):
-            return _upright(read_idx(images, rows)), labels
+            return _drawn()[rows], labels
+        paths = _find("test" if self._divided else part)
+        with self._reading(*paths):
+            images = read_idx(paths[0], rows)
+        for start in range(0, len(images), 1000):  # EMNIST has them column by column; in place, for there are many
+            block = images[start : start + 1000]
+            block[:] = block.transpose(0, 2, 1).copy()
+        return images, labels
 
-    @functools.cached_property
-    def _drawn(self):
-        return _sample_images()
+    def _download(self):
+        def fill(folder):
+            archive = files.find(ARCHIVE) or files.download(URL, files.place(ARCHIVE), f"md5:{MD5}")
+            files.extract(archive, folder, [name for part in _FILES.values() for name in part], strip="gzip")
+
+        put_there = files.find(ARCHIVE)
+        self._fetch("emnist/byclass", lambda folder: files.make_folder(folder, fill))
+        if not put_there:
+            files.place(ARCHIVE).unlink(missing_ok=True)
 
     @functools.cached_property
     def _divided(self):
@@ -129,7 +135,7 @@ class Emnist(Dataset):
     @functools.cached_property
     def _chosen(self):
         """Return the rows to take from the images of each part, and their labels, a dict by part."""
-        given = self._divide_labels()
+        given = self._divide()
         rarest = min(np.bincount(labels).min() for _, labels in given.values())
         if self.subsample_fraction and rarest * self.subsample_fraction < 1:
             raise ValueError(
@@ -142,14 +148,38 @@ class Emnist(Dataset):
             chosen[part] = rows[taken], labels[taken]
         return chosen
 
-    def _divide_labels(self):
-        """Return the rows of each part in the images, and their labels, a dict by part."""
+    def _divide(self):
+        """Return all rows of each part in the images, and their labels, a dict by part.
+
+        A part that is alone is divided 4 : 1, in every class. These rows are what stored results rest on.
+        `sklearn.model_selection.train_test_split` would divide as well, and into other rows.
+        """
+        if not self._divided:
+            labels = {part: self._read_labels(part) for part in _FILES}
+            return {part: (np.arange(len(labels[part])), labels[part]) for part in _FILES}
         if self.source == SAMPLE:
-            return _divide(np.repeat(np.arange(_CLASSES, dtype=np.uint8), SAMPLE_COUNT))
-        if self._divided:
-            return _divide(_read_labels("test"))
-        labels = {part: _read_labels(part) for part in _PARTS}
-        return {part: (np.arange(len(labels[part])), labels[part]) for part in _PARTS}
+            labels = np.repeat(np.arange(_CLASSES, dtype=np.uint8), SAMPLE_COUNT)
+        else:
+            labels = self._read_labels("test")
+        test = np.zeros(len(labels), bool)
+        for rows in _by_class(labels, np.random.default_rng(0)):
+            test[rows[: len(rows) // 5]] = True
+        return {part: (np.flatnonzero(of), labels[of]) for part, of in (("train", ~test), ("test", test))}
+
+    def _read_labels(self, part):
+        """Return the labels of one of the publisher's parts, if they and the images can be what they should be."""
+        paths = _find(part)
+        with self._reading(*paths):
+            shape, labels = read_shape(paths[0]), read_idx(paths[1])
+            if labels.ndim != 1 or shape != (len(labels), 28, 28):
+                raise ValueError(f"{paths[0].name} holds {shape}, and {paths[1].name} {labels.shape}")
+            counts = np.bincount(labels, minlength=_CLASSES)
+            if len(counts) != _CLASSES or counts.min() < 5:  # a fifth is to be one at least
+                raise ValueError(
+                    f"{paths[1].name} holds {len(counts)} labels, {counts.min()} of the rarest, not {_CLASSES} of 5 or "
+                    "more"
+                )
+        return labels
 
     def _choose(self, labels, balance):
         """Return which of the images to keep, in random order."""
@@ -167,92 +197,17 @@ def _by_class(labels, rng):
     return [rng.permutation(np.flatnonzero(labels == i)) for i in range(_CLASSES)]
 
 
-def _divide(labels):
-    """Divide rows 4 : 1 into those to train on and those to test on, a fifth of every class.
-
-    These rows are what stored results rest on. `sklearn.model_selection.train_test_split` would
-    divide as well, and into other rows.
-    """
-    test = np.zeros(len(labels), bool)
-    for rows in _by_class(labels, np.random.default_rng(0)):
-        test[rows[: len(rows) // 5]] = True
-    return {part: (np.flatnonzero(of_part), labels[of_part]) for part, of_part in (("train", ~test), ("test", test))}
-
-
-def _sample_images():
-    """Return the images of the sample, drawn once and then kept in the Keras home."""
-    name = f"characters-{_drawing()}.npz"
-    if path := files.find(name):
-        try:
-            with np.load(path) as file:
-                return file["x"]
-        except (OSError, ValueError, LookupError, EOFError, zipfile.BadZipFile, zlib.error):
-            pass  # damaged: they are drawn anew
-    x, _ = characters.draw_characters(SAMPLE_COUNT)
-    try:
-        with files.atomic_write(files.place(name)) as beside:
-            np.savez(beside, x=x)
-    except OSError:
-        pass  # no place to keep them: they are drawn anew each time
-    return x
-
-
-def _drawing():
-    """Return a name for what is drawn, another one whenever the code or the packages' versions change."""
-    import matplotlib
-    import PIL
-
-    what = f"{SAMPLE_COUNT} {matplotlib.__version__} {np.__version__} {PIL.__version__} ".encode()
-    return hashlib.sha256(what + Path(characters.__file__).read_bytes()).hexdigest()[:12]
+@functools.cache
+def _drawn():
+    """Return the images of the sample. They are drawn once in a process, which takes a second."""
+    return characters.draw_characters(SAMPLE_COUNT)[0]
 
 
 def _find(part):
     """Return the paths of the images and the labels of a part, however they were unpacked; None if one is missing."""
     paths = []
     for name in _FILES[part]:
-        places = (f"emnist/{folder}{form}" for form in (name, name.removesuffix(".gz")) for folder in ("", "gzip/"))
-        if not (path := next(filter(None, map(files.find, places)), None)):
-            return None
-        paths.append(path)
-    return paths
-
-
-def _download():
-    """Download and unpack the four files."""
-    folder = files.place("emnist")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder / "files.lock"):  # around all three steps: they have their own, but not together
-            if _find("test"):  # another process was faster
-                return
-            put_there = files.find("emnist/gzip.zip")
-            archive = put_there or files.download(URL, folder / "gzip.zip", f"md5:{MD5}")
-            # The test split last: where it is, the training split has come, or was never meant to.
-            files.extract(archive, folder, {name: name for part in _PARTS for name in _FILES[part]}, strip="gzip")
-            if not put_there:
-                archive.unlink()
-    except (files.DownloadError, OSError) as error:
-        raise missing(_TITLE, "emnist", error) from error
-
-
-def _read_labels(part):
-    """Return the labels of one of the publisher's parts, if they and the images can be what they should be."""
-    images, path = _find(part)
-    with reading(_TITLE, path.parent):
-        labels, shape = read_idx(path), read_shape(images)
-        if labels.ndim != 1 or shape != (len(labels), 28, 28):
-            raise ValueError(f"{images.name} holds {shape}, and {path.name} {labels.shape}")
-        counts = np.bincount(labels, minlength=_CLASSES)
-        if len(counts) != _CLASSES or counts.min() < 5:  # a fifth is to be one at least
-            raise ValueError(
-                f"{path.name} holds {len(counts)} labels, {counts.min()} of the rarest, not {_CLASSES} of 5 or more"
-            )
-        return labels
-
-
-def _upright(images):
-    """Turn images upright, in place: EMNIST has each of them column by column."""
-    for start in range(0, len(images), 1000):
-        block = images[start : start + 1000]
-        block[:] = block.transpose(0, 2, 1).copy()
-    return images
+        forms = (f"emnist/{folder}{name}" for folder in ("", "gzip/", "byclass/"))
+        places = (place for form in forms for place in (form, form.removesuffix(".gz")))
+        paths.append(next(filter(None, map(files.find, places)), None))
+    return paths if all(paths) else None

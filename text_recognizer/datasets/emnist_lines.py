@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from text_recognizer.arguments import whole_number
 from text_recognizer.datasets.dataset import FULL, Dataset, check_seed
 from text_recognizer.datasets.emnist import Emnist
 from text_recognizer.datasets.synthetic import lines
@@ -46,7 +47,8 @@ class EmnistLines(Dataset):
         source: see `Dataset`.
 
     Raises:
-        ValueError: a number is too small, or the source is neither "sample" nor "full".
+        TypeError: a number is no integer.
+        ValueError: a number is out of range, or the source is neither "sample" nor "full".
         DatasetUnavailableError: when the lines are drawn, on `full`, EMNIST can be neither found nor
             downloaded, or it is broken.
 
@@ -65,13 +67,11 @@ class EmnistLines(Dataset):
 
     def __init__(self, max_length=16, num_train=10_000, num_test=1_000, seed=0, source=None):
         super().__init__(source)
-        for count in (num_train, num_test):
-            lines.check_numbers(count, max_length)
-        check_seed(seed)
-        self.max_length = max_length
-        self.num_train, self.num_test = num_train, num_test
-        self.seed = seed
-        self.input_shape = (lines.SIZE, lines.WIDTH_PER_CHARACTER * max_length)
+        self.max_length = whole_number("max_length", max_length, least=lines.SHORTEST)
+        self.num_train = whole_number("num_train", num_train)
+        self.num_test = whole_number("num_test", num_test)
+        self.seed = check_seed(seed)
+        self.input_shape = (lines.SIZE, lines.WIDTH_PER_CHARACTER * self.max_length)
 
     def describe(self):
         """Say in one line what the lines are made of, and how many there are. Draws none."""
@@ -97,12 +97,9 @@ class EmnistLines(Dataset):
             ValueError: they have another shape, or are no such integers.
         """
         labels = np.asarray(labels)  # once: to iterate over a tensor takes a thousand times as long
-        if not labels.size:
-            return [""] * len(labels)
-        if labels.ndim != 2 or labels.dtype.kind not in "iu":
-            raise ValueError(f"labels are {labels.dtype} {labels.shape}; give integers of shape (n, length)")
-        if labels.max() >= len(self.class_names):
-            raise ValueError(f"a label is {labels.max()}, and the last one is {len(self.class_names) - 1}")
+        last = len(self.class_names) - 1
+        if labels.size and (labels.ndim != 2 or labels.dtype.kind not in "iu" or labels.max() > last):
+            raise ValueError(f"labels are {labels.dtype} {labels.shape}; give integers up to {last} of shape (n, length)")
         return ["".join(self.class_names[label] for label in row if label > 0) for row in labels.tolist()]
 
     def _load(self, part):

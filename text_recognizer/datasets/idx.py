@@ -5,6 +5,7 @@ begins with two zero bytes, a byte for the type (8: unsigned byte), one for the 
 and the length of each as a big-endian 32-bit integer. The rest is data.
 """
 
+import contextlib
 import gzip
 import math
 import os
@@ -23,8 +24,8 @@ def read_idx(path, rows=None):
 
     Args:
         path: the file.
-        rows: which entries of the first dimension to return, and in which order: integers (n,),
-            0 or more. Default: all of them, as they come.
+        rows: which entries of the first dimension to return, and in which order: integers (n,).
+            Default: all of them, as they come.
 
     Returns:
         A new uint8 array in the shape that the file states, or (n, ...) with `rows`.
@@ -43,56 +44,45 @@ def read_idx(path, rows=None):
         >>> read_idx(path, rows=[2, 0])
         array([1, 7], dtype=uint8)
     """
-    with _open(path) as file:
-        shape = _read_header(path, file)
+    with _open(path) as (file, shape):
         if math.prod(shape) > _RATIO * os.path.getsize(path):
             raise ValueError(f"{path} announces {shape}, more than a file of its size can hold")
-        rows = np.arange(shape[0]) if rows is None else np.asarray(rows, dtype=np.int64)
-        if len(rows) and not 0 <= rows.min() <= rows.max() < shape[0]:
-            raise IndexError(f"rows go from {rows.min()} to {rows.max()}; {path} has {shape[0]:,}, counted from 0")
+        rows = np.arange(shape[0])[slice(None) if rows is None else np.asarray(rows, dtype=np.int64)]
         array = np.empty((len(rows), *shape[1:]), dtype=np.uint8)
-        _fill(array, rows, path, file, shape)
+        order = np.argsort(rows, kind="stable")
+        wanted, size = rows[order], math.prod(shape[1:])
+        count = max(1, _BLOCK // max(1, size))
+        for start in range(0, shape[0], count):
+            stop = min(start + count, shape[0])
+            content = file.read((stop - start) * size)
+            if len(content) < (stop - start) * size:
+                found = start * size + len(content)
+                raise ValueError(f"{path} holds {found:,} bytes behind its header, which announces {shape}")
+            first, last = np.searchsorted(wanted, (start, stop))
+            block = np.frombuffer(content, dtype=np.uint8).reshape(stop - start, *shape[1:])
+            array[order[first:last]] = block[wanted[first:last] - start]
+        if file.read(1):
+            raise ValueError(f"{path} holds more bytes behind its header than it announces, {shape}")
     return array
 
 
 def read_shape(path):
     """Return the shape that an IDX file states, a tuple. It reads the header alone, and raises what `read_idx` does."""
-    with _open(path) as file:
-        return _read_header(path, file)
+    with _open(path) as (_, shape):
+        return shape
 
 
+@contextlib.contextmanager
 def _open(path):
+    """Give a file, gzipped or not, that is read up to the end of its header, and the shape that this states."""
     with open(path, "rb") as file:
         gzipped = file.read(2) == b"\x1f\x8b"
-    return gzip.open(path) if gzipped else open(path, "rb")
-
-
-def _read_header(path, file):
-    """Return the shape that the file states."""
-    start = file.read(4)
-    if len(start) < 4 or start[:3] != b"\0\0\x08" or start[3] == 0:
-        begins = f"it begins with {start.hex(' ')}" if start else "it is empty"
-        raise ValueError(f"{path} is no IDX file of unsigned bytes: {begins}")
-    lengths = file.read(4 * start[3])
-    if len(lengths) < 4 * start[3]:
-        raise ValueError(f"{path} is no IDX file: it ends within its header, which announces {start[3]} dimensions")
-    return tuple(np.frombuffer(lengths, dtype=">u4").tolist())
-
-
-def _fill(array, rows, path, file, shape):
-    """Fill an array with the rows of the file that it is to have, block by block."""
-    size = math.prod(shape[1:])
-    count = max(1, _BLOCK // max(1, size))
-    order = np.argsort(rows, kind="stable")
-    wanted = rows[order]
-    for start in range(0, shape[0], count):
-        stop = min(start + count, shape[0])
-        content = file.read((stop - start) * size)
-        if len(content) < (stop - start) * size:
-            found = start * size + len(content)
-            raise ValueError(f"{path} holds {found:,} bytes behind its header, which announces {shape}")
-        first, last = np.searchsorted(wanted, (start, stop))
-        block = np.frombuffer(content, dtype=np.uint8).reshape(stop - start, *shape[1:])
-        array[order[first:last]] = block[wanted[first:last] - start]
-    if file.read(1):
-        raise ValueError(f"{path} holds more bytes behind its header than it announces, {shape}")
+    with gzip.open(path) if gzipped else open(path, "rb") as file:
+        start = file.read(4)
+        if len(start) < 4 or start[:3] != b"\0\0\x08" or start[3] == 0:
+            begins = f"it begins with {start.hex(' ')}" if start else "it is empty"
+            raise ValueError(f"{path} is no IDX file of unsigned bytes: {begins}")
+        lengths = file.read(4 * start[3])
+        if len(lengths) < 4 * start[3]:
+            raise ValueError(f"{path} is no IDX file: it ends within its header, which announces {start[3]} dimensions")
+        yield file, tuple(np.frombuffer(lengths, dtype=">u4").tolist())

@@ -17,10 +17,12 @@ It comes as a folder of JPEGs:
 The sample has the same layout, with ten classes of `text_recognizer.datasets.synthetic.shapes`.
 """
 
+import contextlib
 import functools
-import numbers
+import math
 import os
 import re
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,15 +31,8 @@ from typing import NamedTuple
 import numpy as np
 
 from text_recognizer import files
-from text_recognizer.datasets.dataset import (
-    FULL,
-    SAMPLE,
-    VARIABLE,
-    Dataset,
-    DatasetUnavailableError,
-    broken,
-    check_seed,
-)
+from text_recognizer.arguments import real_number, whole_number
+from text_recognizer.datasets.dataset import FULL, SAMPLE, Dataset, check_seed
 from text_recognizer.datasets.synthetic import shapes
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"  # 248,100,043 bytes
@@ -49,10 +44,7 @@ SAMPLE_NAME = "tiny-imagenet-sample-1"  # count on when the sample's pixels chan
 
 IMAGE_SHAPE = (64, 64, 3)
 
-_TITLE = "Tiny ImageNet"
 _CLASSES = {FULL: 200, SAMPLE: len(shapes.CLASSES)}
-_PER_CLASS = {FULL: 500, SAMPLE: 60}  # images to train on
-_WITHOUT = f"take the sample, which needs no network (source={SAMPLE!r}, or {VARIABLE}={SAMPLE})"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,11 +57,8 @@ class LabeledFiles:
 
     Example:
         >>> images = TinyImagenet(classes=2, source="sample").train()
-        >>> rest, part = images.split(0.25)
-        >>> len(images), len(rest), len(part)
-        (120, 90, 30)
-        >>> part.decode().shape
-        (30, 64, 64, 3)
+        >>> len(images), images.files[-1].name, images.labels[-1]
+        (120, 'n90000001_9.JPEG', np.int64(1))
     """
 
     files: tuple[Path, ...]
@@ -90,24 +79,29 @@ class LabeledFiles:
             `rest, part`, two `LabeledFiles`, in the order of this one.
 
         Raises:
-            ValueError: the fraction would leave a class empty on one side, or the seed is no seed.
+            TypeError: the fraction is no number, or the seed no integer.
+            ValueError: the fraction would leave a class empty on one side, or the seed is out of range.
+
+        Example:
+            >>> rest, part = TinyImagenet(classes=2, source="sample").train().split(0.25)
+            >>> len(rest), len(part)
+            (90, 30)
         """
         from sklearn.model_selection import train_test_split
 
-        check_seed(seed)
-        count = round(fraction * len(self)) if 0 < fraction < 1 else 0
-        wrong = ValueError(
+        count = round(real_number("fraction", fraction, least=0, below=1) * len(self))
+        seed = check_seed(seed)
+        with contextlib.suppress(ValueError):
+            divided = train_test_split(range(len(self)), test_size=count, random_state=seed, stratify=self.labels)
+            rest, part = (
+                LabeledFiles(tuple(self.files[i] for i in rows), self.labels[rows]) for rows in map(sorted, divided)
+            )
+            if set(rest.labels) == set(part.labels):
+                return rest, part
+        raise ValueError(
             f"a fraction of {fraction} sets {count} of the {len(self):,} images aside: of each of the "
             f"{len(set(self.labels))} classes some must go, and some must stay"
         )
-        try:
-            divided = train_test_split(range(len(self)), test_size=count, random_state=seed, stratify=self.labels)
-        except ValueError:
-            raise wrong from None
-        rest, part = (self._choose(sorted(rows)) for rows in divided)
-        if set(rest.labels) != set(part.labels):
-            raise wrong
-        return rest, part
 
     def decode(self):
         """Read all the images, with several threads.
@@ -117,19 +111,16 @@ class LabeledFiles:
 
         Raises:
             ValueError: as for `read_image`.
+
+        Example:
+            >>> TinyImagenet(classes=2, source="sample").validation().decode().shape
+            (40, 64, 64, 3)
         """
         pixels = np.empty((len(self), *IMAGE_SHAPE), np.uint8)
-
-        def read(i):
-            pixels[i] = read_image(self.files[i])
-
         with ThreadPoolExecutor() as threads:
-            for _ in threads.map(read, range(len(self))):  # raises what `read` raises
-                pass
+            for i, image in enumerate(threads.map(read_image, self.files)):
+                pixels[i] = image
         return pixels
-
-    def _choose(self, rows):
-        return LabeledFiles(tuple(self.files[i] for i in rows), self.labels[rows])
 
 
 class TinyImagenet(Dataset):
@@ -160,77 +151,79 @@ class TinyImagenet(Dataset):
 
     Args:
         classes: take the first so many classes alone, in sorted order. Default: all, 200 or 10.
-        per_class: of the training images of each class, take the first so many alone, which are
-            those numbered 0 to `per_class` - 1. Default: all.
         source: see `Dataset`.
         folder: any folder in this layout, in place of a source.
 
     Raises:
-        ValueError: the source is neither "sample" nor "full"; `classes` or `per_class` is less than
-            1, or more than there are (the latter when the images are listed); the folder that was
-            given lacks a part, or two of its parts contradict each other, or, when they are decoded,
-            one of its images is broken.
+        TypeError: `classes` is no integer.
+        ValueError: the source is neither "sample" nor "full"; `classes` is less than 1, or more than
+            there are; the folder that was given lacks a part, or two of its parts contradict each
+            other, or, when they are decoded, one of its images is broken.
         DatasetUnavailableError: when anything of it is first asked for, it can be neither found nor
             downloaded, or there is no room for it, or it is broken.
 
     Example:
-        >>> data = TinyImagenet(classes=2, per_class=3, source="sample")
-        >>> data.x_train.shape, data.y_train.tolist()
-        ((6, 64, 64, 3), [0, 0, 0, 1, 1, 1])
+        >>> data = TinyImagenet(classes=2, source="sample")
+        >>> data.x_train.shape, data.y_train.dtype
+        ((120, 64, 64, 3), dtype('uint8'))
         >>> data.class_names
         ('striped disc', 'checked disc')
     """
 
+    title = "Tiny ImageNet"
     input_shape = IMAGE_SHAPE
 
-    def __init__(self, classes=None, per_class=None, source=None, folder=None):
-        _check_number("classes", classes)
-        _check_number("per_class", per_class)
-        self.classes, self.per_class, self._given = classes, per_class, folder is not None
-        if not self._given:
-            super().__init__(source)
-            _check_number("classes", classes, most=_CLASSES[self.source])
-            _check_number("per_class", per_class, most=_PER_CLASS[self.source])
-            return
-        if source is not None:
+    wnids = property(lambda self: self._layout.wnids)
+    class_names = property(lambda self: self._layout.names)
+    output_shape = property(lambda self: (len(self.wnids),))
+
+    def __init__(self, classes=None, source=None, folder=None):
+        self._given = folder is not None
+        if self._given and source is not None:
             raise ValueError(f"source is {source!r}, and folder {str(folder)!r}: give one of them")
-        self.folder = Path(folder)
-        self.source = self.folder.resolve().name
-        self._layout  # what is wrong with the folder is said at once
-
-    @property
-    def wnids(self):
-        return self._layout.wnids[: self.classes]
-
-    @property
-    def class_names(self):
-        return self._layout.names[: self.classes]
-
-    @property
-    def output_shape(self):
-        return (len(self.wnids),)
+        if self._given:
+            self.folder = Path(folder)
+            self.source = self.folder.resolve().name
+        else:
+            super().__init__(source)
+        if classes is not None:
+            whole_number("classes", classes, most=math.inf if self._given else _CLASSES[self.source])
+        self.classes = classes
+        if self._given:
+            self._layout  # what is wrong with the folder is said at once
 
     @functools.cached_property
     def folder(self):
-        return _provide(self.source)
+        def fill(folder):
+            archive = files.find(ARCHIVE) or files.download(URL, files.place(ARCHIVE), f"md5:{MD5}")
+            files.extract(archive, folder, strip=NAME)
+
+        name, fill = (NAME, fill) if self.source == FULL else (SAMPLE_NAME, write_sample)
+        return self._fetch(name, lambda folder: files.make_folder(folder, fill))
 
     def train(self, per_class=None):
         """Return the training images as `LabeledFiles`, sorted by class, then by file name.
 
         Args:
-            per_class: as for the class. Default: what that was given.
+            per_class: take the first so many of each class alone, which are those numbered 0 to
+                `per_class` - 1. Default: all.
 
         Raises:
-            ValueError: a class has fewer images than that.
+            TypeError: `per_class` is no integer.
+            ValueError: it is less than 1, or a class has fewer images than that.
+
+        Example:
+            >>> images = TinyImagenet(classes=2, source="sample").train(per_class=3)
+            >>> [path.name for path in images.files[:2]], images.labels.tolist()
+            (['n90000000_0.JPEG', 'n90000000_1.JPEG'], [0, 0, 0, 1, 1, 1])
         """
-        _check_number("per_class", per_class)
-        per_class = self.per_class if per_class is None else per_class
         paths, labels = [], []
         for label, wnid in enumerate(self.wnids):
             names = self._layout.train[wnid]
             if per_class is not None:
-                names = [name for name in names if _number(name) < per_class]
-                if len(names) != per_class:
+                first = {f"{wnid}_{i}.JPEG" for i in range(whole_number("per_class", per_class))}
+                names = [name for name in names if name in first]
+                if len(names) < per_class:
                     raise ValueError(f"per_class is {per_class}, and class {wnid} has {len(names)} images up to there")
             paths += [self.folder / "train" / wnid / "images" / name for name in names]
             labels += [label] * len(names)
@@ -241,6 +234,11 @@ class TinyImagenet(Dataset):
 
         So `image_dataset_from_directory(folder / "val" / "images", labels=labels.tolist())` gives
         each its label. The names sort as text: val_0, val_1, val_10, val_100.
+
+        Example:
+            >>> images = TinyImagenet(source="sample").validation()
+            >>> [path.name for path in images.files[:3]], images.labels[:3].tolist()
+            (['val_0.JPEG', 'val_1.JPEG', 'val_10.JPEG'], [1, 1, 4])
         """
         label = {wnid: i for i, wnid in enumerate(self.wnids)}
         chosen = [(name, label[wnid]) for name, wnid in self._layout.validation if wnid in label]
@@ -253,8 +251,8 @@ class TinyImagenet(Dataset):
         It decodes and downloads nothing: of what is not there yet it says so.
         """
         if self.source == FULL and not self._given and not files.find(NAME):
-            return f"{FULL}: {_TITLE}, not {'unpacked' if files.find(ARCHIVE) else 'downloaded'} yet"
-        what = {FULL: _TITLE, SAMPLE: "patterned shapes"}
+            return f"{FULL}: {self.title}, not {'unpacked' if files.find(ARCHIVE) else 'downloaded'} yet"
+        what = {FULL: self.title, SAMPLE: "patterned shapes"}
         name = self.folder if self._given else f"{self.source}: {what[self.source]}"
         images = f"{len(self.train()):,} + {len(self.validation()):,} images"
         return f"{name}, {len(self.wnids)} classes, {images}"
@@ -262,48 +260,35 @@ class TinyImagenet(Dataset):
     def __repr__(self):
         """Say how the object was made. It reads nothing."""
         where = f"folder={str(self.folder)!r}" if self._given else f"source={self.source!r}"
-        return f"{type(self).__name__}(classes={self.classes}, per_class={self.per_class}, {where})"
+        return f"{type(self).__name__}(classes={self.classes}, {where})"
 
     def _load(self, part):
         images = self.train() if part == "train" else self.validation()
-        try:
-            x = images.decode()
-        except ValueError as error:
-            raise self._error(error) from error
-        return x, images.labels.astype(np.min_scalar_type(len(self.wnids) - 1))
+        with self._reading_folder():
+            return images.decode(), images.labels.astype(np.min_scalar_type(len(self.wnids) - 1))
 
     @functools.cached_property
     def _layout(self):
-        try:
+        with self._reading_folder():
             layout = _read_layout(self.folder, self.classes)
-        except (OSError, ValueError) as error:
-            raise self._error(error) from error
         if self.classes is not None and self.classes > len(layout.wnids):
             raise ValueError(f"classes is {self.classes}; {self.folder} has {len(layout.wnids)}")
         return layout
 
-    def _error(self, error):
-        """Return what to raise for an error in the folder: itself, or, where it is a source's, what to do about it."""
+    def _reading_folder(self):
+        """As `_reading`, unless the folder was given: then what is wrong with it is said as it is."""
         if self._given:
-            return error
+            return contextlib.nullcontext()
         archive = files.find(ARCHIVE) if self.source == FULL else None
-        too = f"; delete {archive} too, from which it is unpacked" if archive else ""
-        return broken(_TITLE, self.folder, ValueError(f"{error}{too}"))
-
-
-def _check_number(name, value, most=np.inf):
-    """Raise a `ValueError` unless this is None or a number of classes or images that there can be."""
-    if value is not None and (not isinstance(value, numbers.Integral) or not 1 <= value <= most):
-        limit = "at least 1" if most == np.inf else f"from 1 to {most}"
-        raise ValueError(f"{name} is {value!r}; it must be an integer {limit}")
+        return self._reading(*filter(None, (self.folder, archive)))
 
 
 class _Layout(NamedTuple):
     """What a folder holds.
 
     Attributes:
-        wnids, names: of all classes, sorted by the first.
-        train: the names of the files of each class, sorted, a dict by wnid, of the classes asked for.
+        wnids, names: of the classes asked for, sorted by the first.
+        train: the names of the files of each of them, sorted, a dict by wnid.
         validation: pairs of the name of a file and its wnid, sorted, of all classes.
     """
 
@@ -319,73 +304,41 @@ def _read_layout(folder, classes):
     Raises:
         ValueError: a part is missing, or two parts contradict each other; the message names them.
     """
-    wnids = tuple(sorted(_lines(folder / "wnids.txt")))
-    if len(set(wnids)) < len(wnids):
-        raise ValueError(f"{folder / 'wnids.txt'} names a class twice")
-    words = dict(map(_two_fields, _lines(folder / "words.txt")))
+    wnids = tuple(sorted({wnid for wnid, _ in _rows(folder / "wnids.txt")}))
+    words = dict(_rows(folder / "words.txt"))
     if unnamed := [wnid for wnid in wnids if not words.get(wnid)]:
         raise ValueError(f"{folder / 'words.txt'} has no name for {_some(unnamed)}")
-
-    path = folder / "val" / "val_annotations.txt"
-    validation = sorted(map(_two_fields, _lines(path)))
-    annotated = dict(validation)
-    if len(annotated) < len(validation):
-        raise ValueError(f"{path} names an image twice")
-    if unknown := sorted(set(annotated.values()) - set(wnids)):
+    path, images = folder / "val" / "val_annotations.txt", folder / "val" / "images"
+    validation = sorted(_rows(path))
+    if unknown := sorted({wnid for _, wnid in validation} - set(wnids)):
         raise ValueError(f"{path} names classes that are not in wnids.txt: {_some(unknown)}")
-    images = path.parent / "images"
-    if unmatched := sorted(set(_names(images, "val")) ^ annotated.keys()):
+    annotated, listed = Counter(name for name, _ in validation), Counter(_names(images, "val"))
+    if unmatched := sorted((annotated - listed) + (listed - annotated)):  # one that is named twice, too
         raise ValueError(f"{path} and the files in {images} differ: {_some(unmatched)}")
-
-    train = {}
-    for wnid in wnids[:classes]:
-        images = folder / "train" / wnid / "images"
-        if not (found := _names(images, wnid)):
-            raise ValueError(f"{images} has no {wnid}_<number>.JPEG")
-        train[wnid] = sorted(found)
-    return _Layout(wnids, tuple(words[wnid].split(",")[0] for wnid in wnids), train, validation)
+    train = {wnid: _names(folder / "train" / wnid / "images", wnid) for wnid in wnids[:classes]}
+    if empty := [wnid for wnid, names in train.items() if not names]:
+        raise ValueError(f"{folder / 'train'} has no images/<class>_<number>.JPEG of {_some(empty)}")
+    return _Layout(tuple(train), tuple(words[wnid].split(",")[0] for wnid in train), train, validation)
 
 
 def _names(folder, start):
-    """Return the names of the images in a folder; none where there is no folder."""
+    """Return the names of the images in a folder, sorted; none where there is no folder."""
     wanted = re.compile(rf"{re.escape(start)}_\d+\.JPEG")
-    return [name for name in os.listdir(folder) if wanted.fullmatch(name)] if folder.is_dir() else []
+    return sorted(filter(wanted.fullmatch, os.listdir(folder))) if folder.is_dir() else []
 
 
-def _number(name):
-    """Return the number of an image: 12 of n01443537_12.JPEG."""
-    return int(name.rpartition("_")[2].partition(".")[0])
-
-
-def _lines(path):
+def _rows(path):
+    """Return the first two fields of each line, which a tab separates; "" for one that is missing."""
     try:
-        return path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise ValueError(f"{path} cannot be read ({error}): this is not the layout of Tiny ImageNet") from error
+    return [tuple(f"{line}\t".split("\t")[:2]) for line in lines]
 
 
-def _provide(source):
-    """Return the folder of a source, where it is, or else where it is put now."""
-    name = NAME if source == FULL else SAMPLE_NAME
-    if found := files.find(name):
-        return found
-    folder, archive = files.place(name), files.place(ARCHIVE)
-    try:
-        if source == FULL:
-            archive = files.find(ARCHIVE) or files.download(URL, archive, f"md5:{MD5}")
-            files.extract(archive, folder, strip=NAME)
-        else:
-            files.make_folder(folder, write_sample)
-    except files.DownloadError as error:
-        raise DatasetUnavailableError(
-            f"{_TITLE} is not there: {error} You can also put the archive at {archive} yourself, or {_WITHOUT}."
-        ) from error
-    except OSError as error:
-        raise DatasetUnavailableError(
-            f"The sample of {_TITLE} could not be drawn to {folder} ({error}). Mend that, or start Python with "
-            "KERAS_HOME set to a folder that you can write to."
-        ) from error
-    return folder
+def _some(names):
+    """List the first few."""
+    return ", ".join(map(repr, names[:5])) + (f", ... ({len(names)} in all)" if len(names) > 5 else "")
 
 
 def read_image(file):
@@ -411,15 +364,14 @@ def read_image(file):
     """
     from PIL import Image
 
-    height, width, _ = IMAGE_SHAPE
     try:
         with Image.open(file) as image:
-            found = image.size
-            if found == (width, height):  # else it stays undecoded: it may be huge
+            if image.size == IMAGE_SHAPE[1::-1]:  # else it stays undecoded: it may be huge
                 return np.array(image.convert("RGB"))
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:  # Pillow has no one for all
-        raise ValueError(f"{file} is no whole image: {error}") from error
-    raise ValueError(f"{file} is {found[0]}x{found[1]} pixels, not {width}x{height}")
+            problem, cause = "{}x{} pixels, not {}x{}".format(*image.size, *IMAGE_SHAPE[1::-1]), None
+    except Exception as error:  # a damaged file leads Pillow to errors of many kinds
+        problem, cause = f"no whole image: {error}", error
+    raise ValueError(f"{file} is {problem}") from cause
 
 
 def find_broken_images(paths):
@@ -447,7 +399,7 @@ def find_broken_images(paths):
         return {path: why for path, why in zip(paths, threads.map(reason, paths)) if why}
 
 
-def write_sample(folder, train=_PER_CLASS[SAMPLE], validation=20, test=20):
+def write_sample(folder, train=60, validation=20, test=20):
     """Draw the sample into an empty folder, in the layout of Tiny ImageNet.
 
     Args:
@@ -465,52 +417,33 @@ def write_sample(folder, train=_PER_CLASS[SAMPLE], validation=20, test=20):
         ...     TinyImagenet(folder=folder).train().files[-1].name
         'n90000009_1.JPEG'
     """
-    names = {f"n9{label:07}": name for label, name in enumerate(shapes.CLASSES)}
-    unsorted = np.random.default_rng(0).permutation(list(names))  # as in the original
-    _write(folder / "wnids.txt", unsorted)
-    _write(folder / "words.txt", ["n90000099\tshape", *(f"{wnid}\t{name}, shape" for wnid, name in names.items())])
-
-    for label, wnid in enumerate(names):
-        rows = []
-        for i in range(train):
-            name = f"{wnid}_{i}.JPEG"
-            box = _draw(folder / "train" / wnid / "images" / name, label, part=0, number=i)
-            rows.append("\t".join(map(str, (name, *box))))
-        _write(folder / "train" / wnid / f"{wnid}_boxes.txt", rows)
-
-    rows = []
-    labels = np.random.default_rng(1).permutation(np.arange(validation * len(names)) % len(names))
-    for i, (wnid, label) in enumerate((list(names)[label], label) for label in labels):
-        box = _draw(folder / "val" / "images" / f"val_{i}.JPEG", label, part=1, number=i)
-        rows.append("\t".join(map(str, (f"val_{i}.JPEG", wnid, *box))))
+    wnids = [f"n9{label:07}" for label in range(len(shapes.CLASSES))]
+    words = [f"{wnid}\t{name}, shape" for wnid, name in zip(wnids, shapes.CLASSES)]
+    _write(folder / "wnids.txt", np.random.default_rng(0).permutation(wnids))  # unsorted, as in the original
+    _write(folder / "words.txt", ["n90000099\tshape", *words])
+    for label, wnid in enumerate(wnids):
+        place = folder / "train" / wnid
+        rows = [_draw(place / "images" / f"{wnid}_{i}.JPEG", label, 0, i) for i in range(train)]
+        _write(place / f"{wnid}_boxes.txt", rows)
+    labels = np.random.default_rng(1).permutation(np.arange(validation * len(wnids)) % len(wnids))
+    images = folder / "val" / "images"
+    rows = [_draw(images / f"val_{i}.JPEG", label, 1, i, wnids[label]) for i, label in enumerate(labels)]
     _write(folder / "val" / "val_annotations.txt", rows)
-
     for i in range(test):
-        _draw(folder / "test" / "images" / f"test_{i}.JPEG", i % len(names), part=2, number=i)
+        _draw(folder / "test" / "images" / f"test_{i}.JPEG", i % len(wnids), 2, i)
 
 
-def _draw(file, label, part, number):
-    """Draw an image of a class into a JPEG file, some of them grey; return the shape's box."""
+def _draw(file, label, part, number, *fields):
+    """Draw an image of a class into a JPEG file, some of them grey; return its row in a list: file, fields, box."""
     from PIL import Image
 
     pixels, box = shapes.draw_shape(label, seed=(part, label, number))
     image = Image.fromarray(pixels)
     file.parent.mkdir(parents=True, exist_ok=True)
     (image.convert("L") if number % 40 == 7 else image).save(file, quality=90)
-    return box
+    return "\t".join(map(str, (file.name, *fields, *box)))
 
 
 def _write(path, lines):
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8", newline="\n")
-
-
-def _two_fields(line):
-    """Return the first two fields of a line, which a tab separates; "" for one that is missing."""
-    first, _, rest = line.partition("\t")
-    return first, rest.partition("\t")[0]
-
-
-def _some(names):
-    """List the first few."""
-    return ", ".join(map(repr, names[:5])) + (f", ... ({len(names)} in all)" if len(names) > 5 else "")

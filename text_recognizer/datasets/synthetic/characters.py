@@ -17,6 +17,9 @@ from pathlib import Path
 
 import numpy as np
 
+from text_recognizer.arguments import whole_number
+from text_recognizer.datasets.synthetic.points import interpolate, rotate
+
 CHARACTERS = string.digits + string.ascii_uppercase + string.ascii_lowercase
 """The classes of EMNIST ByClass, in its order."""
 
@@ -57,6 +60,7 @@ def draw_characters(count, fonts=FONTS, seed=0):
         (62 * count,), the index of the character in `CHARACTERS`; sorted by character.
 
     Raises:
+        TypeError: `count` is no integer.
         ValueError: `count` is less than 1, or there are no fonts, or a font is none of these.
 
     Example:
@@ -64,12 +68,8 @@ def draw_characters(count, fonts=FONTS, seed=0):
         >>> x.shape, y.shape, CHARACTERS[y[-1]]
         ((124, 28, 28), (124,), 'z')
     """
-    if count < 1:
-        raise ValueError(f"count is {count}; draw at least 1 image of each character")
-    if not fonts:
-        raise ValueError("no fonts to draw in")
-    for name in fonts:
-        _check_font(name)
+    count = whole_number("count", count)
+    check_fonts(fonts)
     rng = np.random.default_rng(seed)
     x = np.concatenate([_distort(*_glyphs(character, fonts), count, rng) for character in CHARACTERS])
     return x, np.repeat(np.arange(len(CHARACTERS), dtype=np.uint8), count)
@@ -97,11 +97,9 @@ def draw_text(text, font):
     """
     from PIL import Image, ImageDraw
 
-    _check_font(font)
-    if not text.strip():
-        raise ValueError("the text is empty")
-    if unknown := sorted(set(text) - set(CHARACTERS + " ")):
-        raise ValueError(f"the text holds {unknown}; letters A-Z and a-z, digits and spaces can be drawn")
+    check_fonts([font])
+    if not text.strip() or set(text) - set(CHARACTERS + " "):
+        raise ValueError(f"the text is {text!r}: give letters A-Z and a-z and digits, with spaces between them")
 
     face = _face(font, CAPITAL)
     x, begin, end, words = 0.0, -MARGIN, 0, []
@@ -119,9 +117,16 @@ def draw_text(text, font):
     return np.array(image)
 
 
-def _check_font(name):
-    if name not in FONTS + UNSEEN_FONTS:
-        raise ValueError(f"no font {name!r}: take one of {', '.join(FONTS + UNSEEN_FONTS)}")
+def check_fonts(fonts):
+    """Raise a `ValueError` unless these are names of fonts, one or more.
+
+    Example:
+        >>> check_fonts(["Arial"])  # doctest: +ELLIPSIS
+        Traceback (most recent call last):
+        ValueError: fonts are ['Arial']: give one or more of DejaVuSans, DejaVuSans-Bold, ..., cmss10, cmtt10
+    """
+    if not fonts or set(fonts) - {*FONTS, *UNSEEN_FONTS}:
+        raise ValueError(f"fonts are {fonts!r}: give one or more of {', '.join(FONTS + UNSEEN_FONTS)}")
 
 
 @functools.cache
@@ -173,26 +178,10 @@ def _distort(glyphs, sides, count, rng):
     x = u + between(-0.18, 0.18) * (v * v) + between(-0.18, 0.18) * (u * v) + between(-0.3, 0.3) * (v * v * v - v)
     y = v + between(-0.18, 0.18) * (u * u) + between(-0.18, 0.18) * (u * v) + between(-0.3, 0.3) * (u * u * u - u)
     x = x + between(-0.3, 0.3) * y
-    half = between(-0.15, 0.15)  # the tangent of half the angle, which gives both cosine and sine
-    cosine, sine = (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
-    x, y = cosine * x - sine * y, sine * x + cosine * y
+    x, y = rotate(x, y, between(-0.15, 0.15))
     # A small letter grows towards the size of a capital, not always all the way.
     growth = 1 + between(0.3, 1.0) * (CAPITAL * _ZOOM / sides[chosen][:, None, None] - 1)
     reach = SIZE * _ZOOM / 2 / growth
-    return _read(
-        glyphs,
-        chosen,
-        _CANVAS / 2 - 0.5 + reach * between(0.85, 1.2) * x,
-        _CANVAS / 2 - 0.5 + reach * between(0.85, 1.2) * y,
-    )
-
-
-def _read(glyphs, chosen, x, y):
-    """Read `glyphs[chosen]` at the points x, y, bilinearly, in integers: 256 steps a pixel."""
-    x, y = (np.floor(np.clip(points, 0, _CANVAS - 1.01) * 256).astype(np.int32) for points in (x, y))
-    column, row, right, down = x >> 8, y >> 8, x & 255, y & 255
-    corner = (chosen[:, None, None] * _CANVAS + row) * _CANVAS + column
-    ink = glyphs.ravel().astype(np.int32)
-    above = ink[corner] * (256 - right) + ink[corner + 1] * right
-    below = ink[corner + _CANVAS] * (256 - right) + ink[corner + _CANVAS + 1] * right
-    return ((above * (256 - down) + below * down) >> 16).astype(np.uint8)
+    x, y = (_CANVAS / 2 - 0.5 + reach * between(0.85, 1.2) * points for points in (x, y))
+    x, y = (np.floor(points * 256).astype(np.int32) for points in (x, y))
+    return interpolate(glyphs, x, y, chosen[:, None, None])

@@ -11,12 +11,14 @@ may change the stream of `numpy.random.default_rng` in a new version (NumPy Enha
 """
 
 import functools
-import numbers
 import string
 
 import numpy as np
 
-from text_recognizer.datasets.synthetic.characters import BASELINE, CAPITAL, CHARACTERS, FONTS, MARGIN, SIZE, draw_text
+from text_recognizer.arguments import whole_number
+from text_recognizer.datasets.synthetic import characters
+from text_recognizer.datasets.synthetic.characters import BASELINE, CAPITAL, CHARACTERS, FONTS, MARGIN, SIZE
+from text_recognizer.datasets.synthetic.points import interpolate
 from text_recognizer.images import center
 
 ALPHABET = CHARACTERS + " "
@@ -25,7 +27,7 @@ ALPHABET = CHARACTERS + " "
 WIDTH_PER_CHARACTER = 16  # pixels, a little more than a character and its share of the spaces take on average
 
 _SPACE = np.zeros((SIZE, 9 + 2 * MARGIN), np.uint8)
-_SHORTEST = 4  # characters; less has no room for a W
+SHORTEST = 4  # characters, the least that the longest text may have; less has no room for a W
 _LOW = "acegmnopqrsuvwxyz"  # no higher than an x
 _INK = 64  # what is darker belongs to a character, not to the blur around it
 _X_HEIGHT, _DESCENT = 13, 6  # pixels, of an x above the baseline and of a p below it, to capitals of 19
@@ -46,6 +48,7 @@ def draw_lines(count, fonts=FONTS, max_length=16, seed=0):
         with 0.
 
     Raises:
+        TypeError: a number is no integer.
         ValueError: a number is too small, or there is no such font.
 
     Example:
@@ -55,11 +58,14 @@ def draw_lines(count, fonts=FONTS, max_length=16, seed=0):
         >>> "".join(ALPHABET[label - 1] for label in y[0] if label)
         '86 pzsq'
     """
-    check_numbers(count, max_length)
-    if not fonts:
-        raise ValueError("fonts is empty; give at least one name")
+    characters.check_fonts(fonts)
     rng = np.random.default_rng(seed)
-    return _draw_lines(count, _printer(fonts, rng), max_length, rng)
+
+    def glyphs(text):
+        font = fonts[rng.integers(len(fonts))]
+        return [_printed(character, font) for character in text]
+
+    return _draw_lines(count, glyphs, max_length, rng)
 
 
 def compose_lines(count, images, labels, max_length=16, seed=0):
@@ -76,6 +82,7 @@ def compose_lines(count, images, labels, max_length=16, seed=0):
         `x, y`: as from `draw_lines`.
 
     Raises:
+        TypeError: a number is no integer.
         ValueError: a number is too small, or a character has no image.
 
     Example:
@@ -84,12 +91,16 @@ def compose_lines(count, images, labels, max_length=16, seed=0):
         >>> x.shape, y.shape
         ((3, 28, 128), (3, 8))
     """
-    check_numbers(count, max_length)
     labels = np.where(images.max(axis=(1, 2)) >= _INK, np.asarray(labels, dtype=int), -1)
-    if missing := [character for i, character in enumerate(CHARACTERS) if not (labels == i).any()]:
+    rows = {character: np.flatnonzero(labels == i) for i, character in enumerate(CHARACTERS)}
+    if missing := [character for character in CHARACTERS if not len(rows[character])]:
         raise ValueError(f"no image with ink on it of {', '.join(missing)}; give at least one of each")
     rng = np.random.default_rng(seed)
-    return _draw_lines(count, _writer(images, labels, rng), max_length, rng)
+
+    def glyph(character):
+        return _SPACE if character == " " else _in_proportion(character, images[rng.choice(rows[character])])
+
+    return _draw_lines(count, lambda text: list(map(glyph, text)), max_length, rng)
 
 
 def encode(texts, max_length):
@@ -104,50 +115,18 @@ def encode(texts, max_length):
     """
     labels = np.zeros((len(texts), max_length), np.int32)
     for row, text in zip(labels, texts):
-        if len(text) > max_length:
-            raise ValueError(f"{text!r} has {len(text)} characters; {max_length} is the longest (see max_length)")
-        if unknown := sorted(set(text) - set(ALPHABET)):
-            raise ValueError(f"{text!r} holds {unknown}; a line has letters A-Z and a-z, digits and spaces")
+        if len(text) > max_length or set(text) - set(ALPHABET):
+            raise ValueError(
+                f"{text!r} is no text of a line: give letters A-Z and a-z, digits and spaces, {max_length} (max_length) "
+                "at most"
+            )
         row[: len(text)] = [ALPHABET.index(character) + 1 for character in text]
     return labels
 
 
-def check_numbers(count, max_length):
-    """Raise a `ValueError` where there would be no lines, or lines without room for a letter."""
-    for name, value in (("the number of lines", count), ("max_length", max_length)):
-        if not isinstance(value, numbers.Integral):
-            raise ValueError(f"{name} is {value!r}; it must be an integer")
-    if count < 1:
-        raise ValueError(f"there would be {count} lines; draw at least 1")
-    if max_length < _SHORTEST:
-        raise ValueError(f"max_length is {max_length}; a line needs room for at least {_SHORTEST} characters")
-
-
-def _printer(fonts, rng):
-    """Return a function from a text to its glyphs, uint8 (28, width), in one font taken at random."""
-
-    def glyphs(text):
-        font = fonts[rng.integers(len(fonts))]
-        return [_printed(character, font) for character in text]
-
-    return glyphs
-
-
 @functools.cache
 def _printed(character, font):
-    return _SPACE if character == " " else draw_text(character, font)
-
-
-def _writer(x, y, rng):
-    """Return a function from a text to its glyphs, uint8 (28, width), each an image of EMNIST taken at random."""
-    rows = [np.flatnonzero(y == index) for index in range(len(CHARACTERS))]
-
-    def glyph(character):
-        if character == " ":
-            return _SPACE
-        return _in_proportion(character, x[rng.choice(rows[CHARACTERS.index(character)])])
-
-    return lambda text: [glyph(character) for character in text]
+    return _SPACE if character == " " else characters.draw_text(character, font)
 
 
 def _in_proportion(character, image):
@@ -165,6 +144,8 @@ def _in_proportion(character, image):
 
 
 def _draw_lines(count, glyphs, max_length, rng):
+    """Draw lines; `glyphs` is a function from a text to the image of each character, uint8 (28, width)."""
+    count, max_length = whole_number("count", count), whole_number("max_length", max_length, least=SHORTEST)
     shape = (SIZE, WIDTH_PER_CHARACTER * max_length)
     x, texts = np.empty((count, *shape), np.uint8), []
     for i in range(count):
@@ -178,11 +159,10 @@ def _draw_lines(count, glyphs, max_length, rng):
 def _random_text(max_length, rng):
     # With all letters equally frequent, hardly a text would lack tall ones; of short words many do, such as "sum".
     low = rng.integers(8) == 0
-    random_word = _random_low_word if low else _random_word
     length = rng.integers(2 if low else max_length // 2, max_length, endpoint=True)
     text = ""
     while len(text) < length:
-        text += random_word(rng) + " "
+        text += (_random_characters(_LOW, rng) if low else _random_word(rng)) + " "
     return text[:length].rstrip()
 
 
@@ -190,10 +170,6 @@ def _random_word(rng):
     letters = _random_characters(string.ascii_lowercase, rng)
     number = _random_characters(string.digits, rng)
     return (letters, letters, letters.capitalize(), letters.upper(), number)[rng.integers(5)]
-
-
-def _random_low_word(rng):
-    return _random_characters(_LOW, rng)
 
 
 def _random_characters(characters, rng):
@@ -226,18 +202,7 @@ def _distort(line, rng):
     column, row = np.arange(width) - width // 2, np.arange(height)[:, None] - height // 2
     x = column * (256 + wide) + row * slant
     y = row * (256 + high) + tilt * 2 * column // width + bend * 4 * column**2 // width**2
-    return _interpolate(line, x + width // 2 * 256, y + height // 2 * 256)
-
-
-def _interpolate(line, x, y):
-    """Read a line at points given in 256ths of a pixel, bilinearly."""
-    height, width = line.shape
-    x, y = np.clip(x, 0, (width - 1) * 256 - 1), np.clip(y, 0, (height - 1) * 256 - 1)
-    column, row, right, down = x >> 8, y >> 8, x & 255, y & 255
-    pixels, corner = line.ravel().astype(int), row * width + column
-    above = pixels[corner] * (256 - right) + pixels[corner + 1] * right
-    below = pixels[corner + width] * (256 - right) + pixels[corner + width + 1] * right
-    return ((above * (256 - down) + below * down) >> 16).astype(np.uint8)
+    return interpolate(line[None], x + width // 2 * 256, y + height // 2 * 256)
 
 
 def _add_noise(line, rng):

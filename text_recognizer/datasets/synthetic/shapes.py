@@ -7,25 +7,21 @@ be told apart too, wherever the shape lies, however large it is, and however noi
 
 import numpy as np
 
+from text_recognizer.arguments import whole_number
+from text_recognizer.datasets.synthetic.points import rotate
+
 SIZE = 64  # pixels, the height and width of an image
 
 _PATTERNS = {
     "striped": lambda u, v: np.floor(4 * v) % 2 == 0,
     "checked": lambda u, v: (np.floor(3 * u) + np.floor(3 * v)) % 2 == 0,
 }
-_SHAPES = {
-    "disc": lambda u, v: u * u + v * v <= 1,
-    "square": lambda u, v: np.maximum(abs(u), abs(v)) <= 0.85,
-    "triangle": lambda u, v: (v <= 0.75) & (2 * abs(u) <= v + 1.05),
-    "ring": lambda u, v: (u * u + v * v <= 1) & (u * u + v * v >= 0.3),
-    "cross": lambda u, v: (np.minimum(abs(u), abs(v)) <= 0.33) & (np.maximum(abs(u), abs(v)) <= 1),
-}
-_COLOURS = {
-    "disc": (200, 60, 60),
-    "square": (60, 180, 60),
-    "triangle": (60, 80, 200),
-    "ring": (200, 180, 50),
-    "cross": (170, 60, 190),
+_SHAPES = {  # and their colours
+    "disc": (lambda u, v: u * u + v * v <= 1, (200, 60, 60)),
+    "square": (lambda u, v: np.maximum(abs(u), abs(v)) <= 0.85, (60, 180, 60)),
+    "triangle": (lambda u, v: (v <= 0.75) & (2 * abs(u) <= v + 1.05), (60, 80, 200)),
+    "ring": (lambda u, v: (u * u + v * v <= 1) & (u * u + v * v >= 0.3), (200, 180, 50)),
+    "cross": (lambda u, v: (np.minimum(abs(u), abs(v)) <= 0.33) & (np.maximum(abs(u), abs(v)) <= 1), (170, 60, 190)),
 }
 
 CLASSES = tuple(f"{pattern} {shape}" for shape in _SHAPES for pattern in _PATTERNS)
@@ -49,6 +45,7 @@ def draw_shape(label, seed):
         it, four integers: left, top, right, bottom, in pixels, the last two inside.
 
     Raises:
+        TypeError: the label is no integer.
         ValueError: there is no such class.
 
     Example:
@@ -56,27 +53,25 @@ def draw_shape(label, seed):
         >>> image.shape, image.dtype, box
         ((64, 64, 3), dtype('uint8'), (1, 19, 45, 63))
     """
-    if label not in range(len(CLASSES)):
-        raise ValueError(f"label is {label!r}; it must be an integer from 0 to {len(CLASSES) - 1}")
+    label = whole_number("label", label, least=0, most=len(CLASSES) - 1)
     pattern, shape = CLASSES[label].split()
     rng = np.random.default_rng(seed)
     image = _ground(rng)
 
     radius = rng.integers(15, 27)
     x, y = rng.integers(radius, SIZE - radius, 2)
-    half = -0.2 + 0.4 * rng.random()  # tangent of half the angle: sine and cosine without either
-    cosine, sine = (1 - half * half) / (1 + half * half), 2 * half / (1 + half * half)
+    half = -0.2 + 0.4 * rng.random()
     down, right = (np.mgrid[:SIZE, :SIZE] - np.array([y, x])[:, None, None]) / radius
-    u, v = cosine * right - sine * down, sine * right + cosine * down
+    u, v = rotate(right, down, half)
 
-    inside = _SHAPES[shape](u, v)
-    first = _PATTERNS[pattern](u, v)
-    image[inside & first] = np.array(_COLOURS[shape]) + rng.integers(-70, 71, 3)
+    is_inside, colour = _SHAPES[shape]
+    inside, first = is_inside(u, v), _PATTERNS[pattern](u, v)
+    image[inside & first] = np.array(colour) + rng.integers(-70, 71, 3)
     image[inside & ~first] = (25, 230)[rng.integers(0, 2)] + rng.integers(-25, 26, 3)  # nearly black, or nearly white
     image += rng.integers(-24, 25, image.shape)  # noise
 
-    rows, columns = np.flatnonzero(inside.any(axis=1)), np.flatnonzero(inside.any(axis=0))
-    box = (int(columns[0]), int(rows[0]), int(columns[-1]), int(rows[-1]))
+    rows, columns = np.nonzero(inside)
+    box = tuple(int(edge(side)) for edge in (np.min, np.max) for side in (columns, rows))
     return np.clip(image, 0, 255).astype(np.uint8), box
 
 
