@@ -1,6 +1,4 @@
-"""What several networks share: the checks of their arguments, and layers that stand in each of them."""
-
-import keras
+"""What a network is built from, checked before a layer meets it."""
 
 from text_recognizer.arguments import whole_number
 
@@ -70,18 +68,3 @@ def with_channels(input_shape):
         (28, 28, 1)
     """
     return input_shape if len(input_shape) == 3 else (*input_shape, 1)
-
-
-def normalized_relu(momentum):
-    """Return two layers, batch normalization and ReLU.
-
-    Args:
-        momentum: the share of their old value that the moving averages keep in each step. Keras'
-            own, 0.99, remembers the initial statistics for some 500 steps; in a short training the
-            validation would lag epochs behind.
-
-    Example:
-        >>> [layer.name.partition("_")[0] for layer in normalized_relu(0.9)]
-        ['batch', 're']
-    """
-    return keras.layers.BatchNormalization(momentum=momentum), keras.layers.ReLU()

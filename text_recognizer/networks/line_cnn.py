@@ -5,7 +5,8 @@ import math
 import keras
 
 from text_recognizer.arguments import whole_number
-from text_recognizer.networks.arguments import check_shapes, normalized_relu, with_channels
+from text_recognizer.networks.arguments import check_shapes, with_channels
+from text_recognizer.networks.batch_normalization import normalized_relu
 
 
 def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: int = 24) -> keras.Model:

@@ -17,6 +17,7 @@ from keras import layers
 
 from text_recognizer.arguments import whole_number
 from text_recognizer.networks.arguments import check_each
+from text_recognizer.networks.batch_normalization import BatchNormalization
 
 PACKAGE = "text_recognizer"
 
@@ -64,7 +65,7 @@ class PreActConv2D(layers.Layer):
 
         policy = self.dtype_policy
         subsample, convolution = _convolution(self.filters, self.kernel_size, self.strides, name="conv2d", dtype=policy)
-        self.batch_norm = layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="batch_norm", dtype=policy)
+        self.batch_norm = BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="batch_norm", dtype=policy)
         self.subsample = subsample
         self.relu = layers.ReLU(name="relu", dtype=policy)
         self.conv2d = convolution
@@ -220,7 +221,7 @@ class Resnet(keras.Model):
         self.chain = [
             stem,
             *blocks,
-            layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="batch_norm", dtype=policy),
+            BatchNormalization(momentum=BATCH_NORM_MOMENTUM, name="batch_norm", dtype=policy),
             layers.ReLU(name="relu", dtype=policy),
             layers.GlobalAveragePooling2D(data_format="channels_last", name="pool", dtype=policy),
             # In float16 or bfloat16, the softmax of the loss would be too coarse.

@@ -3,7 +3,8 @@
 import keras
 
 from text_recognizer.arguments import real_number, whole_number
-from text_recognizer.networks.arguments import check_each, check_shapes, normalized_relu, with_channels
+from text_recognizer.networks.arguments import check_each, check_shapes, with_channels
+from text_recognizer.networks.batch_normalization import normalized_relu
 
 
 def vgg(
