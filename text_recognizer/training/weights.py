@@ -9,6 +9,11 @@ block (https://docs.h5py.org/en/stable/high/file.html#user-block), stands a chec
 follows. Both are checked before the network is touched. `network.load_weights(path)` of Keras reads
 these files too, and checks nothing.
 
+What a network is made of is what its `get_config` says. Two subclassed networks of one name and the
+same arguments whose `call` differs are therefore not told apart. And a `Lambda` layer around a lambda
+expression is described by its bytecode, which another version of Python writes in another way: its
+weights are then refused, though they fit.
+
 HDF5 is kept away from the disk, since the library ends the whole process (a segmentation fault) on
 a full disk and on some damaged files. Keras writes to memory, and what is in memory goes to the disk
 as any bytes do; what is read is given to HDF5 once the checksum is right.
@@ -30,11 +35,11 @@ USER_BLOCK = 512  # bytes
 MAGIC = b"text_recognizer sha256 "
 MUST_AGREE = ("class", "class_names", "config", "shapes")
 REFERENCES = ("keras_history", "input_layers", "output_layers")  # where a configuration names layers of a network
-KEYS = {"name", *MUST_AGREE, "optimizer", "run"}
+KEYS = ("name", *MUST_AGREE, "optimizer", "run")
 
 
 class WeightsError(ValueError):
-    """Weights cannot be identified when saved, or belong to another network."""
+    """Weights cannot be identified when they are saved, or belong to another network."""
 
 
 def check_saveable(network):
@@ -174,12 +179,9 @@ def _read(path):
     try:
         with h5py.File(memory) as file:
             saved = json.loads(file[DESCRIPTION].asstr()[()])
-        missing = KEYS - saved.keys()
-    except (OSError, KeyError, AttributeError, ValueError) as error:
+        return memory, {key: saved[key] for key in KEYS}
+    except (OSError, KeyError, AttributeError, TypeError, ValueError) as error:
         raise WeightsError(f"{path} was not written by this version of text_recognizer ({error!r})") from error
-    if missing:
-        raise WeightsError(f"{path} was not written by this version of text_recognizer: it says no {min(missing)}")
-    return memory, saved
 
 
 def _describe(network, name, class_names):
@@ -212,14 +214,14 @@ def _config(network):
     except (NotImplementedError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0]
         raise WeightsError(
-            f"{type(network).__name__} does not say what it is made of, so that nothing could tell its weights from "
-            f"another network's of the same shapes ({reason}). Write its get_config, or that of the layer in it: "
+            f"{type(network).__name__} does not say what it is made of, so nothing could tell its weights from another "
+            f"network's ({reason}). Write its get_config, or that of the layer in it: "
             "def get_config(self): return super().get_config() | {'units': self.units}, for all that its __init__ takes"
         ) from error
-    return _without_names({"class_name": type(network).__name__, "config": config}, {})["config"]
+    return _without_names(config, "config", {})
 
 
-def _without_names(value, places):
+def _without_names(value, key, places):
     """Return a configuration without the names of layers, which Keras counts up through a session (dense, dense_1).
 
     A layer that is named as the input of another one, or as an input or output of a network, becomes
@@ -227,39 +229,22 @@ def _without_names(value, places):
 
     Args:
         value: a configuration, or a part of it.
+        key: where it stands: the key of the innermost dict, or the one of `REFERENCES` that it is within.
         places: dict of a layer's name to its place, for the layers of the network that this is a part of.
     """
     if isinstance(value, list):
-        return [_without_names(item, places) for item in value]
+        return [_without_names(item, key, places) for item in value]
     if not isinstance(value, dict):
-        return value
-    if "class_name" in value and isinstance(value.get("config"), dict):
-        return _object_without_names(value, places)
-    return {key: _without_names(item, places) for key, item in value.items()}
-
-
-def _object_without_names(described, places):
-    """Do the same with an object, which Keras describes by its class and its own configuration."""
-    cleaned = {key: _without_names(item, places) for key, item in described.items() if key not in ("name", "config")}
-    config = described["config"]
-    if isinstance(config.get("layers"), list):  # a network: what is in it is named among its own layers
-        layers = [layer["config"] for layer in config["layers"] if isinstance(layer, dict) and "config" in layer]
+        return places.get(value, value) if key in REFERENCES else value
+    if key == "config" and isinstance(value.get("layers"), list):  # a network: what is in it is named among its own
+        layers = [layer.get("config", {}) for layer in value["layers"] if isinstance(layer, dict)]
         places = {layer.get("name"): place for place, layer in enumerate(layers)}
-    cleaned["config"] = {
-        key: _named(item, places) if key in REFERENCES else item if key == "dtype" else _without_names(item, places)
-        for key, item in config.items()
-        if key != "name"
+    named = key == "config" or {"class_name", "config"} <= value.keys()  # a layer's, or what Keras wraps it into
+    return {
+        inner: item if inner == "dtype" else _without_names(item, key if key in REFERENCES else inner, places)
+        for inner, item in value.items()
+        if not (named and inner == "name")
     }
-    return cleaned
-
-
-def _named(value, places):
-    """Replace the names of layers in a reference: [name, number of the call, number of the output], or several."""
-    if isinstance(value, dict):
-        return {key: _named(item, places) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_named(item, places) for item in value]
-    return places.get(value, value) if isinstance(value, str) else value
 
 
 def _first_difference(theirs, ours, path):
@@ -267,12 +252,11 @@ def _first_difference(theirs, ours, path):
 
     A key that only one of them has is passed over: another version of Keras writes it.
     """
-    if isinstance(theirs, dict) and isinstance(ours, dict):
-        pairs = [(f"{path}.{key}", theirs[key], ours[key]) for key in theirs if key in ours]
-    elif isinstance(theirs, list) and isinstance(ours, list) and len(theirs) == len(ours):
-        pairs = [(f"{path}.{i}", a, b) for i, (a, b) in enumerate(zip(theirs, ours))]
-    elif isinstance(theirs, list) and isinstance(ours, list):
-        return f"{path} has {len(theirs)} entries in the file, {len(ours)} here"
-    else:
+    if isinstance(theirs, list) and isinstance(ours, list):
+        if len(theirs) != len(ours):
+            return f"{path} has {len(theirs)} entries in the file, {len(ours)} here"
+        theirs, ours = dict(enumerate(theirs)), dict(enumerate(ours))
+    if not (isinstance(theirs, dict) and isinstance(ours, dict)):
         return None if theirs == ours else f"{path} is {theirs!r} in the file, {ours!r} here"
-    return next(filter(None, (_first_difference(a, b, where) for where, a, b in pairs)), None)
+    found = (_first_difference(theirs[key], ours[key], f"{path}.{key}") for key in theirs if key in ours)
+    return next(filter(None, found), None)
