@@ -322,7 +322,16 @@ def test_a_damaged_file_is_reported_with_the_files_to_delete(keras_home, damage,
     assert "source='sample'" in message and "WORKBOOK_DATA=sample" in message
 
 
-@pytest.mark.parametrize("damage", [truncate, flip_a_bit, replace_by_a_login_page, lambda path: path.write_bytes(b"")])
+def ask_for_a_newer_program(path):
+    content = bytearray(path.read_bytes())
+    content[content.index(b"PK\1\2") + 6] = 99  # the version of the format, for which zipfile has an error of its own
+    path.write_bytes(content)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [truncate, flip_a_bit, replace_by_a_login_page, ask_for_a_newer_program, lambda path: path.write_bytes(b"")],
+)
 def test_a_damaged_mnist_is_reported_with_the_file_to_delete(keras_home, damage):
     path = write_mnist(keras_home / "datasets")
     damage(path)
@@ -378,6 +387,11 @@ def test_without_a_network_the_reader_is_told_what_to_do(keras_home, cls, missin
     assert f"KERAS_HOME set to a Keras home that has {Path('datasets', place)}, or to" in message
     assert "WORKBOOK_DATA=sample" in message
     assert "Delete" not in message
+
+
+def test_too_little_memory_is_no_fault_of_the_data(keras_home):
+    with pytest.raises(MemoryError), Mnist()._reading(keras_home / "mnist.npz"):
+        raise MemoryError
 
 
 # A home that others keep

@@ -261,7 +261,7 @@ def edit(name, change):
         (edit("wnids.txt", lambda text: text.replace("n90000003", "n90000004")), "not in wnids.txt: 'n90000003'"),
         (edit("words.txt", lambda text: text.replace("n90000004", "n90000040")), "has no name for 'n90000004'"),
         (edit("val/val_annotations.txt", lambda text: text + "?"), "not in wnids.txt: ''"),
-        (lambda folder: shutil.rmtree(folder / "train" / "n90000006"), "no images/<class>_<number>.JPEG of 'n90000006'"),
+        (lambda folder: shutil.rmtree(folder / "train" / "n90000006"), "<class>_<number>.JPEG of 'n90000006'"),
         (lambda folder: (folder / "val" / "images" / "val_3.JPEG").unlink(), "differ: 'val_3.JPEG'"),
         (edit("val/val_annotations.txt", lambda text: text.split("\n", 2)[2]), "differ: 'val_0.JPEG', 'val_1.JPEG'"),
         (edit("val/val_annotations.txt", lambda text: text + text.split("\n")[0]), "differ: 'val_0.JPEG'"),

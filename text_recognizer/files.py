@@ -256,18 +256,15 @@ def _download(url, part, checksum):
             if found == digest:
                 return
             part.unlink()
-            problem = (
-                f"What came has {algorithm} {found}, not {digest}: the file has changed, or something stands in its "
-                "place. Run this again to try once more."
-            )
+            problem = f"What came has {algorithm} {found}, not {digest}: it has changed, or is something else."
             may_pass = went_on  # the first bytes may be of an older file
         except urllib.error.HTTPError as error:
             problem = f"The server answers {error.code} {error.reason}. Run this again in a while."
             may_pass = error.code >= 500 or error.code == http.client.TOO_MANY_REQUESTS
         except (OSError, http.client.HTTPException) as error:
             reason = getattr(error, "reason", error)
-            problem = f"It failed ({type(reason).__name__}: {reason}). "
-            problem += "Connect to the network, or make room on the disk, and run this again."
+            what_to_do = "Connect to the network, or make room on the disk, and run this again."
+            problem = f"It failed ({type(reason).__name__}: {reason}). {what_to_do}"
             may_pass = attempt > 1 or _size(part) != begin  # else there is no network at all, or no room
         if not may_pass or attempt == ATTEMPTS:
             raise DownloadError(problem)
@@ -364,7 +361,7 @@ def extract(archive, folder, members=None, strip=""):
             for name, info in chosen:
                 info.filename = name  # where ZipFile.extract puts it
                 opened.extract(info, folder)
-    except DownloadError:
+    except (DownloadError, MemoryError):
         raise
     except Exception as error:  # what zipfile and its decompressors raise for damage is of every kind
         if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):  # the disk's, and not the archive's

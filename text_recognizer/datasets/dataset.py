@@ -63,11 +63,6 @@ class Dataset(abc.ABC):
         '9'
     """
 
-    title: str
-    input_shape: tuple[int, ...]
-    output_shape: tuple[int, ...]
-    class_names: tuple[str, ...]
-
     def __init__(self, source=None):
         self.source = choose_source(source)
 
@@ -121,11 +116,21 @@ class Dataset(abc.ABC):
             ) from error
         return path
 
+    def _fetch_unpacked(self, name, archive, url, checksum, **how):
+        """As `_fetch`, for a folder that comes in a zip archive, if need be by download; `how`: as for `extract`."""
+
+        def fill(folder):
+            files.extract(files.find(archive) or files.download(url, files.place(archive), checksum), folder, **how)
+
+        return self._fetch(name, lambda folder: files.make_folder(folder, fill))
+
     @contextlib.contextmanager
     def _reading(self, *paths):
         """Say of what is read in this context, and turns out to be broken, what is wrong and which paths to delete."""
         try:
             yield
+        except MemoryError:
+            raise
         except Exception as error:  # damaged files lead the libraries that read them to errors of every kind
             if os.access(paths[0].parent, os.W_OK):
                 advice = f"Delete {' and '.join(map(str, paths))} and run this again to get it anew"
@@ -156,10 +161,8 @@ def choose_source(source=None):
     """
     name, value = ("source", source) if source is not None else (VARIABLE, os.environ.get(VARIABLE) or SAMPLE)
     if value not in (SAMPLE, FULL):
-        raise ValueError(
-            f"{name} is {value!r}. Set it to {SAMPLE!r} (small, needs no network; also what you get when it is not "
-            f"set) or to {FULL!r} (the real data set, downloaded once)."
-        )
+        sample, full = f"{SAMPLE!r} (small, needs no network, the default)", f"{FULL!r} (real, downloaded once)"
+        raise ValueError(f"{name} is {value!r}. Set it to {sample} or to {full}.")
     return value
 
 

@@ -100,12 +100,15 @@ class Emnist(Dataset):
         name = "characters drawn from fonts" if self.source == SAMPLE else self.title
         if self.source == FULL and self._divided:
             name += ", the test split only (the cache has no other) divided 4 : 1"
-        counts = (len(self._chosen[part][0]) for part in _FILES)
-        return f"{self.source}: {name}, {' + '.join(f'{count:,}' for count in counts)} images"
+        train, test = (len(self._chosen[part][0]) for part in _FILES)
+        return f"{self.source}: {name}, {train:,} + {test:,} images"
 
     def _load(self, part):
         if self.source == FULL and not _find("test"):
-            self._download()
+            put_there, names = files.find(ARCHIVE), sum(_FILES.values(), [])
+            self._fetch_unpacked("emnist/byclass", ARCHIVE, URL, f"md5:{MD5}", members=names, strip="gzip")
+            if not put_there:
+                files.place(ARCHIVE).unlink(missing_ok=True)
         rows, labels = self._chosen[part]
         if self.source == SAMPLE:
             return _drawn()[rows], labels
@@ -116,16 +119,6 @@ class Emnist(Dataset):
             block = images[start : start + 1000]
             block[:] = block.transpose(0, 2, 1).copy()
         return images, labels
-
-    def _download(self):
-        def fill(folder):
-            archive = files.find(ARCHIVE) or files.download(URL, files.place(ARCHIVE), f"md5:{MD5}")
-            files.extract(archive, folder, [name for part in _FILES.values() for name in part], strip="gzip")
-
-        put_there = files.find(ARCHIVE)
-        self._fetch("emnist/byclass", lambda folder: files.make_folder(folder, fill))
-        if not put_there:
-            files.place(ARCHIVE).unlink(missing_ok=True)
 
     @functools.cached_property
     def _divided(self):
@@ -142,11 +135,8 @@ class Emnist(Dataset):
                 f"subsample_fraction is {self.subsample_fraction}, and of the rarest character a part has {rarest} "
                 f"images: take at least {math.ceil(1000 / rarest) / 1000}, or some character has none"
             )
-        chosen = {}
-        for part, (rows, labels) in given.items():
-            taken = self._choose(labels, self.balance and part == "train")
-            chosen[part] = rows[taken], labels[taken]
-        return chosen
+        taken = {part: self._choose(labels, self.balance and part == "train") for part, (_, labels) in given.items()}
+        return {part: (rows[taken[part]], labels[taken[part]]) for part, (rows, labels) in given.items()}
 
     def _divide(self):
         """Return all rows of each part in the images, and their labels, a dict by part.
@@ -175,10 +165,8 @@ class Emnist(Dataset):
                 raise ValueError(f"{paths[0].name} holds {shape}, and {paths[1].name} {labels.shape}")
             counts = np.bincount(labels, minlength=_CLASSES)
             if len(counts) != _CLASSES or counts.min() < 5:  # a fifth is to be one at least
-                raise ValueError(
-                    f"{paths[1].name} holds {len(counts)} labels, {counts.min()} of the rarest, not {_CLASSES} of 5 or "
-                    "more"
-                )
+                found = f"{len(counts)} labels, {counts.min()} of the rarest"
+                raise ValueError(f"{paths[1].name} holds {found}, not {_CLASSES} of 5 or more")
         return labels
 
     def _choose(self, labels, balance):

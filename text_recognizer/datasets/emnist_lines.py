@@ -97,9 +97,10 @@ class EmnistLines(Dataset):
             ValueError: they have another shape, or are no such integers.
         """
         labels = np.asarray(labels)  # once: to iterate over a tensor takes a thousand times as long
-        last = len(self.class_names) - 1
-        if labels.size and (labels.ndim != 2 or labels.dtype.kind not in "iu" or labels.max() > last):
-            raise ValueError(f"labels are {labels.dtype} {labels.shape}; give integers up to {last} of shape (n, length)")
+        most = len(self.class_names) - 1
+        if labels.size and (labels.ndim != 2 or labels.dtype.kind not in "iu" or labels.max() > most):
+            what = f"labels are {labels.dtype} {labels.shape}"
+            raise ValueError(f"{what}; give integers up to {most} of shape (n, length)")
         return ["".join(self.class_names[label] for label in row if label > 0) for row in labels.tolist()]
 
     def _load(self, part):

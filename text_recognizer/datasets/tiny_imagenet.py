@@ -173,8 +173,8 @@ class TinyImagenet(Dataset):
     title = "Tiny ImageNet"
     input_shape = IMAGE_SHAPE
 
-    wnids = property(lambda self: self._layout.wnids)
-    class_names = property(lambda self: self._layout.names)
+    wnids = property(lambda self: tuple(self._layout.names))
+    class_names = property(lambda self: tuple(self._layout.names.values()))
     output_shape = property(lambda self: (len(self.wnids),))
 
     def __init__(self, classes=None, source=None, folder=None):
@@ -194,12 +194,9 @@ class TinyImagenet(Dataset):
 
     @functools.cached_property
     def folder(self):
-        def fill(folder):
-            archive = files.find(ARCHIVE) or files.download(URL, files.place(ARCHIVE), f"md5:{MD5}")
-            files.extract(archive, folder, strip=NAME)
-
-        name, fill = (NAME, fill) if self.source == FULL else (SAMPLE_NAME, write_sample)
-        return self._fetch(name, lambda folder: files.make_folder(folder, fill))
+        if self.source == FULL:
+            return self._fetch_unpacked(NAME, ARCHIVE, URL, f"md5:{MD5}", strip=NAME)
+        return self._fetch(SAMPLE_NAME, lambda folder: files.make_folder(folder, write_sample))
 
     def train(self, per_class=None):
         """Return the training images as `LabeledFiles`, sorted by class, then by file name.
@@ -218,8 +215,7 @@ class TinyImagenet(Dataset):
             (['n90000000_0.JPEG', 'n90000000_1.JPEG'], [0, 0, 0, 1, 1, 1])
         """
         paths, labels = [], []
-        for label, wnid in enumerate(self.wnids):
-            names = self._layout.train[wnid]
+        for label, (wnid, names) in enumerate(self._layout.train.items()):
             if per_class is not None:
                 first = {f"{wnid}_{i}.JPEG" for i in range(whole_number("per_class", per_class))}
                 names = [name for name in names if name in first]
@@ -240,10 +236,7 @@ class TinyImagenet(Dataset):
             >>> [path.name for path in images.files[:3]], images.labels[:3].tolist()
             (['val_0.JPEG', 'val_1.JPEG', 'val_10.JPEG'], [1, 1, 4])
         """
-        label = {wnid: i for i, wnid in enumerate(self.wnids)}
-        chosen = [(name, label[wnid]) for name, wnid in self._layout.validation if wnid in label]
-        paths = tuple(self.folder / "val" / "images" / name for name, _ in chosen)
-        return LabeledFiles(paths, np.array([label for _, label in chosen], dtype=np.int64))
+        return self._layout.validation
 
     def describe(self):
         """Say in one line what this is, e.g. "full: Tiny ImageNet, 200 classes, 100,000 + 10,000 images".
@@ -252,10 +245,9 @@ class TinyImagenet(Dataset):
         """
         if self.source == FULL and not self._given and not files.find(NAME):
             return f"{FULL}: {self.title}, not {'unpacked' if files.find(ARCHIVE) else 'downloaded'} yet"
-        what = {FULL: self.title, SAMPLE: "patterned shapes"}
-        name = self.folder if self._given else f"{self.source}: {what[self.source]}"
-        images = f"{len(self.train()):,} + {len(self.validation()):,} images"
-        return f"{name}, {len(self.wnids)} classes, {images}"
+        what = self.title if self.source == FULL else "patterned shapes"
+        name = self.folder if self._given else f"{self.source}: {what}"
+        return f"{name}, {len(self.wnids)} classes, {len(self.train()):,} + {len(self.validation()):,} images"
 
     def __repr__(self):
         """Say how the object was made. It reads nothing."""
@@ -271,8 +263,8 @@ class TinyImagenet(Dataset):
     def _layout(self):
         with self._reading_folder():
             layout = _read_layout(self.folder, self.classes)
-        if self.classes is not None and self.classes > len(layout.wnids):
-            raise ValueError(f"classes is {self.classes}; {self.folder} has {len(layout.wnids)}")
+        if self.classes is not None and self.classes > len(layout.names):
+            raise ValueError(f"classes is {self.classes}; {self.folder} has {len(layout.names)}")
         return layout
 
     def _reading_folder(self):
@@ -287,15 +279,14 @@ class _Layout(NamedTuple):
     """What a folder holds.
 
     Attributes:
-        wnids, names: of the classes asked for, sorted by the first.
+        names: of the classes asked for, a dict by wnid, sorted.
         train: the names of the files of each of them, sorted, a dict by wnid.
-        validation: pairs of the name of a file and its wnid, sorted, of all classes.
+        validation: of all of them.
     """
 
-    wnids: tuple[str, ...]
-    names: tuple[str, ...]
+    names: dict[str, str]
     train: dict[str, list[str]]
-    validation: list[tuple[str, str]]
+    validation: LabeledFiles
 
 
 def _read_layout(folder, classes):
@@ -304,7 +295,7 @@ def _read_layout(folder, classes):
     Raises:
         ValueError: a part is missing, or two parts contradict each other; the message names them.
     """
-    wnids = tuple(sorted({wnid for wnid, _ in _rows(folder / "wnids.txt")}))
+    wnids = sorted({wnid for wnid, _ in _rows(folder / "wnids.txt")})
     words = dict(_rows(folder / "words.txt"))
     if unnamed := [wnid for wnid in wnids if not words.get(wnid)]:
         raise ValueError(f"{folder / 'words.txt'} has no name for {_some(unnamed)}")
@@ -318,7 +309,10 @@ def _read_layout(folder, classes):
     train = {wnid: _names(folder / "train" / wnid / "images", wnid) for wnid in wnids[:classes]}
     if empty := [wnid for wnid, names in train.items() if not names]:
         raise ValueError(f"{folder / 'train'} has no images/<class>_<number>.JPEG of {_some(empty)}")
-    return _Layout(tuple(train), tuple(words[wnid].split(",")[0] for wnid in train), train, validation)
+    chosen = [(images / name, wnids.index(wnid)) for name, wnid in validation if wnid in train]
+    labels = np.array([label for _, label in chosen], dtype=np.int64)
+    names = {wnid: words[wnid].split(",")[0] for wnid in train}
+    return _Layout(names, train, LabeledFiles(tuple(path for path, _ in chosen), labels))
 
 
 def _names(folder, start):

@@ -116,10 +116,7 @@ def encode(texts, max_length):
     labels = np.zeros((len(texts), max_length), np.int32)
     for row, text in zip(labels, texts):
         if len(text) > max_length or set(text) - set(ALPHABET):
-            raise ValueError(
-                f"{text!r} is no text of a line: give letters A-Z and a-z, digits and spaces, {max_length} (max_length) "
-                "at most"
-            )
+            raise ValueError(f"{text!r} is no line: give letters A-Z, a-z, digits and spaces, {max_length} at most")
         row[: len(text)] = [ALPHABET.index(character) + 1 for character in text]
     return labels
 
@@ -172,8 +169,8 @@ def _random_word(rng):
     return (letters, letters, letters.capitalize(), letters.upper(), number)[rng.integers(5)]
 
 
-def _random_characters(characters, rng):
-    return "".join(characters[i] for i in rng.integers(len(characters), size=rng.integers(1, 8, endpoint=True)))
+def _random_characters(alphabet, rng):
+    return "".join(alphabet[i] for i in rng.integers(len(alphabet), size=rng.integers(1, 8, endpoint=True)))
 
 
 def _compose(glyphs, width, rng):
