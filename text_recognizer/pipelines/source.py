@@ -33,13 +33,7 @@ class Source:
     """
 
     def __init__(self, images, labels, read=None):
-        self._read = read
-        self._images = np.asarray(images) if read is None else list(images)
-        if read is None and (self._images.dtype != np.uint8 or self._images.ndim != 4):
-            raise ValueError(
-                f"images is {self._images.dtype} {self._images.shape}; give uint8 (n, height, width, channels), or a "
-                "list of files and a function `read` for them"
-            )
+        self._images, self._read = list(images), read or np.asarray
         labels = np.asarray(labels)
         if labels.shape != (len(self),) or labels.dtype.kind not in "iu" or len(self) == 0:
             raise ValueError(
@@ -61,11 +55,11 @@ class Source:
             ValueError: it is read as something else; the message names it.
         """
         image = self._images[number]
-        pixels = image if self._read is None else np.asarray(self._read(image))
+        pixels = np.asarray(self._read(image))
         if pixels.dtype != np.uint8 or pixels.ndim != 3 or self.shape not in (None, pixels.shape):
             what = image if _is_path(image) else f"image {number}"
             wanted = f"{self.shape}, as the first image" if self.shape else "(height, width, channels)"
-            raise ValueError(f"{what} is read as {pixels.dtype} {pixels.shape}; give uint8 {wanted}")
+            raise ValueError(f"{what} is read as {pixels.dtype} {pixels.shape}; `read` must give uint8 {wanted}")
         return pixels
 
     def sha256(self, in_order=False):

@@ -132,13 +132,8 @@ class Shards:
             batches = records.shuffle(shuffle, seed=seeds[1]).batch(batch_size)
             return batches.enumerate().map(lambda step, records: (records, seeds + step))
 
-        def parse(records, seeds):
-            images, labels = self._parse(records)
-            images = _flip(images, seeds) if flip else images
-            return _standardize(images) if standardize else images, labels
-
-        epochs = tf.data.Dataset.range(first_epoch, tf.int64.max)
-        return epochs.flat_map(epoch_batches).map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        batches = tf.data.Dataset.range(first_epoch, tf.int64.max).flat_map(epoch_batches)
+        return self._parsed(batches if flip else batches.map(lambda records, _: records), standardize)
 
     def batches(self, batch_size, *, standardize=True):
         """Read the shards once, in their order: to validate, and to look at them.
@@ -148,13 +143,9 @@ class Shards:
         """
         import tensorflow as tf
 
-        def parse(records):
-            images, labels = self._parse(records)
-            return _standardize(images) if standardize else images, labels
-
         records = tf.data.Dataset.from_tensor_slices(list(map(str, self.files))).flat_map(_read)
         batches = records.batch(batch_size).apply(tf.data.experimental.assert_cardinality(self.steps(batch_size)))
-        return batches.map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
+        return self._parsed(batches, standardize)
 
     def check(self):
         """Compare every byte with the checksums, about a second a gigabyte.
@@ -169,14 +160,13 @@ class Shards:
         endings = {Path(name).suffix for name in expected}
         found = {file.name for file in self.folder.glob("*") if file.suffix in endings} - {CONTENTS}
         if differing := sorted(found ^ expected.keys()):
-            raise ValueError(
-                f"{self.folder} and its {CONTENTS} differ in the files {', '.join(differing)}. Delete it, and write it "
-                "anew"
-            )
+            raise self._error(f"{self.folder} and its {CONTENTS} differ in the files {', '.join(differing)}")
         with ThreadPoolExecutor() as threads:
             for file, found in zip(self.files, threads.map(sha256, self.files)):
                 if found != expected[file.name]["sha256"]:
-                    raise ValueError(f"{self._what_is_wrong(file)}. Delete {self.folder}, and write it anew")
+                    for _ in self._examples(file):  # which says where it cannot be read
+                        pass
+                    raise self._error(f"{file} can be read, but it is not the one that {CONTENTS} was written with")
 
     def verify(self, images, labels, *, read=None):
         """Compare every image and every label with what the shards were made from.
@@ -186,27 +176,32 @@ class Shards:
 
         Raises:
             ValueError: an image or a label differs, is missing, is there twice or too much, or a record cannot be
-                read; the message names the shard and the image.
+                read; the message names the image.
         """
         source = Source(images, labels, read)
-        pixels = map(source.pixels, range(len(source)))
-        expected = Counter(map(_identity, source.names, source.labels.tolist(), pixels))
-        for shard in self.files:
-            for example in self._examples(shard):
-                expected[_identity(*example)] -= 1
-                if expected[_identity(*example)] < 0:
-                    name, label, _ = example
-                    raise ValueError(f"{shard} holds {name}, labelled {label}, which is no such image, or is there twice")
-        if missing := sorted(expected.elements()):
-            raise ValueError(f"{self.folder} lacks {len(missing)} images, the first is {missing[0][0]}")
+        given = zip(source.names, source.labels.tolist(), map(source.pixels, range(len(source))))
+        written = (example for shard in self.files for example in self._examples(shard))
+        given, written = (
+            Counter((name, label, hashlib.sha256(pixels.tobytes()).digest()) for name, label, pixels in images)
+            for images in (given, written)
+        )
+        if differing := sorted((given - written) + (written - given)):
+            names = {name for name, *_ in differing}
+            raise self._error(f"{self.folder} differs from {len(names)} of the images, the first is {min(names)}")
 
-    def _parse(self, records):
-        """Return the images, uint8 (batch, *image_shape), and labels, int64 (batch,), of a batch of records."""
+    def _parsed(self, batches, standardize):
+        """Return the images and labels of batches of records, which are flipped where there are seeds for it."""
         import tensorflow as tf
 
         features = {"image": tf.io.FixedLenFeature([], tf.string), "label": tf.io.FixedLenFeature([], tf.int64)}
-        examples = tf.io.parse_example(records, features)
-        return tf.reshape(tf.io.decode_raw(examples["image"], tf.uint8), (-1, *self.image_shape)), examples["label"]
+
+        def parse(records, seeds=None):
+            examples = tf.io.parse_example(records, features)
+            images = tf.reshape(tf.io.decode_raw(examples["image"], tf.uint8), (-1, *self.image_shape))
+            images = images if seeds is None else _flip(images, seeds)
+            return _standardize(images) if standardize else images, examples["label"]
+
+        return batches.map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
     def _examples(self, shard):
         """Yield the name, the label and the pixels of each record of a shard."""
@@ -214,23 +209,17 @@ class Shards:
 
         number = 0
         try:
-            for number, record in enumerate(tf.data.TFRecordDataset(str(shard)), start=1):
+            for record in tf.data.TFRecordDataset(str(shard)):
                 feature = tf.train.Example.FromString(record.numpy()).features.feature
                 (image,), (label,) = feature["image"].bytes_list.value, feature["label"].int64_list.value
                 (name,) = feature["name"].bytes_list.value
                 yield name.decode(), label, np.frombuffer(image, np.uint8).reshape(self.image_shape)
-        except tf.errors.DataLossError as error:
-            raise ValueError(f"{shard} cannot be read after record {number}: {_without_operation(error)}") from error
-        except Exception as error:  # no Example, or another one than `_write_shard` writes
-            raise ValueError(f"{shard} holds a foreign record, number {number}, counted from 1: {error}") from error
+                number += 1
+        except Exception as error:  # damaged, or no Example, or another one than `_write_shard` writes
+            raise self._error(f"{shard} cannot be read after record {number}: {_without_operation(error)}") from error
 
-    def _what_is_wrong(self, shard):
-        try:
-            for _ in self._examples(shard):
-                pass
-        except ValueError as error:
-            return str(error)
-        return f"{shard} can be read, but it is not the one that {CONTENTS} was written with"
+    def _error(self, message):
+        return ValueError(f"{message}. Delete {self.folder}, and write it anew")
 
 
 def write_shards(folder, images, labels, *, read=None, count=30, seed=0, file_format=FILE_FORMAT, progress=True):
@@ -296,7 +285,7 @@ def write_shards(folder, images, labels, *, read=None, count=30, seed=0, file_fo
 
     shards = open_shards(make_folder(folder, fill))
     for key, value in made_from.items():
-        if (found := shards.contents[key]) != value:
+        if (found := shards.contents.get(key)) != value:
             what = "other images or labels" if key == "source" else f"{key} {found!r}, not {value!r}"
             raise ValueError(f"{folder} holds shards made with {what}. Delete it, or give another folder")
     return shards
@@ -316,7 +305,12 @@ def open_shards(folder):
     folder = Path(folder)
     try:
         contents = json.loads((folder / CONTENTS).read_text(encoding="utf-8"))
-        _check_contents(contents)
+        shards, shape, _ = contents["shards"], contents["image_shape"], contents["source"]
+        numbers = [*shape, *(shard["images"] for shard in shards.values() if shard["sha256"])]
+        if not all(type(number) is int and number > 0 for number in numbers) or len(shape) != 3 or not shards:
+            raise ValueError("a number is none that it can be")
+        if not all(map(_is_file_name, shards)):
+            raise ValueError("a shard is not in the folder")
     except (OSError, ValueError, LookupError, TypeError, AttributeError) as error:
         raise ValueError(
             f"{folder} is no folder of shards: {CONTENTS} cannot be read ({error!r}). If it was to be one, delete it, "
@@ -327,28 +321,21 @@ def open_shards(folder):
     return shards
 
 
-def _check_contents(contents):
-    """Raise an error if what shards.json holds cannot be what `write_shards` wrote."""
-    shards, shape, count = contents["shards"], contents["image_shape"], contents["count"]
-    numbers = [count, *shape, *(shard["images"] for shard in shards.values())]
-    if len(shape) != 3 or not all(type(number) is int and number > 0 for number in numbers):
-        raise ValueError("a number is none that it can be")
-    if count != len(shards) or list(shards) != _file_names(contents["file_format"], count):
-        raise ValueError("the files are not those of its file_format")
-    _ = contents["seed"], contents["source"], [shard["sha256"] for shard in shards.values()]
-
-
 def _file_names(file_format, count):
     """Return the names of the shards, or refuse a format that does not tell them apart, all in one folder."""
     try:
         names = [file_format.format(shard=shard) for shard in range(max(count, 2))]
     except (LookupError, ValueError, TypeError, AttributeError):  # braces of something else
         names = []
-    if len(set(names)) < max(count, 2) or any(PureWindowsPath(name).name != name for name in names):
+    if len(set(names)) < max(count, 2) or not all(map(_is_file_name, names)):
         raise ValueError(
             f"file_format is {file_format!r}; give the name of a file with {{shard}} in it, as in {FILE_FORMAT!r}"
         )
     return names[:count]
+
+
+def _is_file_name(name):
+    return PureWindowsPath(name).name == name
 
 
 def _write_shard(path, source, rows):
@@ -398,11 +385,6 @@ def _standardize(images):
     return images * tf.math.rsqrt(tf.maximum(variance, 1 / math.prod(images.shape[1:])))
 
 
-def _identity(name, label, pixels):
-    """Return what tells an image from the others, short."""
-    return name, label, hashlib.sha256(pixels.tobytes()).digest()
-
-
 def _without_operation(error):
-    """Return the message of a TensorFlow error, without the name of the operation."""
-    return re.sub(r"^{{.*}} | \[Op:.*", "", error.message)
+    """Return the message of an error, without the name of TensorFlow's operation."""
+    return re.sub(r"^{{.*}} | \[Op:.*", "", str(error))
