@@ -1,205 +1,380 @@
-"""How long a training step of the ResNet takes, and where the first one's time goes.
+"""How long a training step of the ResNet takes beside PyTorch, what makes it faster or slower, and where it goes.
 
-    python -m benchmarks.resnet_step             # full width, batches of 32
-    python -m benchmarks.resnet_step --help
+    python -m benchmarks.resnet_step --torch PYTHON           # full width, batches of 32 and of 128
+    python -m benchmarks.resnet_step --only ways --batch 32   # one of the tables: rivals, ways, parts, first
 
-In one process, side by side: the network written by subclassing and functionally, in mixed
-precision, with `--xla` compiled by XLA, and in PyTorch where torch is installed (with the same
-weights; the outputs are compared first). Then the first steps, tracing included, each in a process of its own.
+- rivals: the network written by subclassing and functionally, and the same one in PyTorch, eager and compiled.
+- ways: one thing at a time is another than in the subclassed network. `--xla` adds XLA, which takes minutes to compile.
+- parts: the step by forward pass, gradients and optimizer, and by TensorFlow's operations, from its own profiler.
+- first: the first step, tracing included.
+
+Each way is a process of its own, which starts from the same weights and takes the same batch, random numbers. Rounds
+take turns, and the median of all steps counts; two steps at the start of each process do not. The losses of the first
+step are compared.
 """
 
 import argparse
+import collections
+import functools
+import importlib
 import json
 import os
-import subprocess
-import sys
+import statistics
+import tempfile
 import time
+from pathlib import Path
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-
-import keras
 import numpy as np
-import tensorflow as tf
 
-from text_recognizer.networks.resnet import Resnet, resnet_functional
-from text_recognizer.training.profile import graph_flops, matmul, measure
+from benchmarks.contestants import add_options, interpreters, peak_memory, run
+from tests.pytorch import drawn
 
 IMAGE = (64, 64, 3)
 CLASSES = 200
 LEVELS = [4, 6, 3, 2]
+AT_ONCE = 8  # steps, where several are taken in one call
+TABLES = ("rivals", "ways", "parts", "first")
 
 
 def main():
-    parser = argparse.ArgumentParser(description="Time a training step of the ResNet.")
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
+    add_options(parser, "torch")
     parser.add_argument("--width", type=int, default=64, help="channels of the first level (default: 64)")
-    parser.add_argument("--batch", type=int, default=32, help="images in a batch (default: 32)")
-    parser.add_argument("--repeats", type=int, default=5, help="rounds, of which the median counts (default: 5)")
+    parser.add_argument("--batch", type=int, nargs="+", default=[32, 128], help="images in a batch (default: 32 128)")
+    parser.add_argument("--steps", type=int, default=8, help="timed in each process (default: 8)")
+    parser.add_argument("--rounds", type=int, default=2, help="processes of each way (default: 2)")
     parser.add_argument("--xla", action="store_true", help="also with jit_compile=True, which takes minutes to compile")
-    parser.add_argument("--only", choices=["steps", "first"], help="one of the two tables")
-    parser.add_argument("--first", choices=FIRST_STEPS, help=argparse.SUPPRESS)
+    parser.add_argument("--only", nargs="+", choices=TABLES, default=TABLES, help="some of the tables")
+    parser.add_argument("--contestant", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
 
-    if arguments.first:
-        print(json.dumps(FIRST_STEPS[arguments.first](arguments.width, arguments.batch)))
+    if arguments.contestant:
+        importlib.import_module("torch" if arguments.contestant.startswith("PyTorch") else "keras")
+        imported = peak_memory()
+        print(json.dumps(CONTESTANTS[arguments.contestant](arguments) | {"imported": imported}))
         return
-    if arguments.only != "first":
-        compare_steps(arguments.width, arguments.batch, arguments.repeats, arguments.xla)
-    if arguments.only != "steps":
-        compare_first_steps(arguments.width, arguments.batch)
+    pythons = interpreters(arguments, "torch")
+    small, *others = arguments.batch
+    for table in TABLES:
+        if table in arguments.only:
+            for batch in arguments.batch if table == "rivals" else [small]:
+                globals()[f"show_{table}"](arguments, pythons, batch)
+
+
+def ask(arguments, pythons, contestant, batch):
+    python = pythons["torch" if contestant.startswith("PyTorch") else "keras"]
+    options = ["--contestant", contestant, "--width", arguments.width, "--steps", arguments.steps, "--batch", batch]
+    return run(python, "benchmarks.resnet_step", *options, **ENVIRONMENT.get(contestant, {}))
+
+
+# The tables
+
+
+def show_rivals(arguments, pythons, batch):
+    show_steps(arguments, pythons, batch, RIVALS, ask(arguments, pythons, "machine", batch))
+
+
+def show_ways(arguments, pythons, batch):
+    ways = {"subclassed": RIVALS["subclassed"], **WAYS}
+    if not arguments.xla:
+        del ways["XLA"]
+    show_steps(arguments, pythons, batch, ways)
+
+
+def show_steps(arguments, pythons, batch, ways, machine=None):
+    print(f"\nA training step, width {arguments.width}, batch {batch}, {arguments.rounds} x {arguments.steps} steps.")
+    if machine:
+        flops, peak = machine["flops"], machine["peak"]
+        print(f"{flops / 1e9:.1f} GFLOP; peak of this machine, a product of float32 matrices: {peak / 1e9:.0f} GFLOP/s.")
+    print(f"\n{'':38}{'seconds':>9}{'ratio':>7}{'images/s':>10}{'GFLOP/s':>9}{'peak MB':>9}{'first loss':>12}")
+    found, failed = collections.defaultdict(list), {}
+    for _ in range(arguments.rounds):
+        for name in ways:
+            if name not in failed and ("torch" in pythons or not name.startswith("PyTorch")):
+                try:
+                    found[name].append(ask(arguments, pythons, name, batch))
+                except RuntimeError as error:
+                    failed[name] = str(error).strip().splitlines()[-1]
+    seconds = {name: statistics.median(sum((one["seconds"] for one in told), [])) for name, told in found.items()}
+    expected = found["subclassed"][0]["losses"][0]
+    for name, told in found.items():
+        second, loss, memory = seconds[name], told[0]["losses"][0], max(one["memory"] for one in told)
+        ratio = second / seconds["subclassed"]
+        rate = f"{machine['flops'] / second / 1e9:.0f}" if machine else "-"
+        print(
+            f"{name:38}{second:>9.3f}{ratio:>7.2f}{batch / second:>10.1f}{rate:>9}{memory / 1e6:>9,.0f}"
+            f"{loss:>12.4f}{'' if abs(loss / expected - 1) < 0.02 else '  not the same network'}"
+        )
+    for name, why in failed.items():
+        print(f"{name:38} does not run: {why}")
+
+
+def show_parts(arguments, pythons, batch):
+    told = ask(arguments, pythons, "parts", batch)
+    print(f"\nThe step in parts, subclassed, width {arguments.width}, batch {batch}.\n")
+    before = 0
+    for name, seconds in told["parts"].items():
+        print(f"{name:38}{seconds:>9.3f}{seconds - before:>+9.3f}")
+        before = seconds
+    print("\nBy operation, seconds a step; two can run at the same time, so the sum is more than the step.\n")
+    for name, (seconds, count) in told["operations"].items():
+        print(f"{name:38}{seconds:>9.3f}{count:>7.0f} times")
+    print("\nA 3x3 convolution of 64 channels at 32x32 pixels with its gradients, by where the channels stand:\n")
+    for name, seconds in told["layouts"].items():
+        print(f"{name:38}{seconds:>9.4f}")
+
+
+def show_first(arguments, pythons, batch):
+    print(f"\nThe first step of a process, width {arguments.width}, batch {batch}, in seconds, imports left out.\n")
+    for name in FIRST_STEPS:
+        parts = ask(arguments, pythons, name, batch)
+        del parts["imported"]
+        total = sum(seconds for part, seconds in parts.items() if part != "then")
+        print(f"{name:38}{total:9.2f}   ({', '.join(f'{part} {seconds:.2f}' for part, seconds in parts.items())})")
 
 
 # A step
 
 
-def compare_steps(width, batch, repeats, xla):
-    images, labels = random_batch(batch)
-    subclassed = compiled(built(width))
-    functional = compiled(resnet_functional(CLASSES, width, LEVELS, IMAGE))
-    functional.set_weights(subclassed.get_weights())
-
-    product, product_flops = matmul()
-    steps = {
-        "functional": lambda: functional.train_on_batch(images, labels),
-        "subclassed": lambda: subclassed.train_on_batch(images, labels),
-        "subclassed, mixed_bfloat16": keras_step(width, images, labels, dtype="mixed_bfloat16"),
-        "matmul": product,
-    }
-    if xla:
-        steps["subclassed, jit_compile"] = keras_step(width, images, labels, jit_compile=True)
-    try:
-        steps["PyTorch"] = torch_step(functional, images, labels)
-    except ImportError:
-        print("PyTorch is not installed, and left out.")
-
-    seconds = measure(steps, repeats)
-    flops = step_flops(functional, batch)
-    peak = product_flops / seconds.pop("matmul") / 1e9
-    print(f"\nA training step, width {width}, batch {batch}, {flops / 1e9:.1f} GFLOP, median of {repeats} rounds.")
-    print(f"Peak of this machine: {peak:.0f} GFLOP/s (a product of float32 matrices).\n")
-    print(f"{'':28}{'seconds':>9}{'images/s':>10}{'GFLOP/s':>9}{'of peak':>9}{'to functional':>15}")
-    for name, second in seconds.items():
-        rate = flops / second / 1e9
-        ratio = second / seconds["functional"]
-        print(f"{name:28}{second:9.3f}{batch / second:10.1f}{rate:9.1f}{rate / peak:9.0%}{ratio:15.2f}")
+def timed(step, count, at_once=1):
+    """Take steps; return their seconds, the losses of all, and the peak of the memory."""
+    losses = [step() for _ in range(2)]
+    seconds = []
+    for _ in range(count):
+        started = time.perf_counter()
+        losses.append(step())
+        seconds.append((time.perf_counter() - started) / at_once)
+    return {"seconds": seconds, "losses": losses, "memory": peak_memory()}
 
 
-def keras_step(width, images, labels, dtype=None, jit_compile=False):
-    model = compiled(built(width, dtype=dtype), jit_compile)
-    return lambda: model.train_on_batch(images, labels)
+def keras_steps(
+    arguments,
+    *,
+    dtype=None,
+    functional=False,
+    at_once=None,
+    grappler=None,
+    threads=None,
+    unfused=False,
+    optimizer=None,
+    jit_compile=False,
+):
+    import tensorflow as tf
+
+    if threads:
+        tf.config.threading.set_intra_op_parallelism_threads(threads)
+    if grappler:
+        tf.config.optimizer.set_experimental_options(grappler)
+    model = built(arguments.width, dtype, functional)
+    if unfused:
+        unfuse(model)
+    compiled(model, optimizer, jit_compile, at_once or 1)
+    x, y = random_batch(*arguments.batch)
+    if not at_once:
+        return timed(lambda: float(model.train_on_batch(x, y)), arguments.steps)
+    batches = tf.data.Dataset.from_tensors((x, y)).cache().repeat(AT_ONCE)
+    first = float(model.loss(y, model(x, training=True)))
+    told = timed(lambda: model.fit(batches, verbose=0).history["loss"][0], max(1, arguments.steps // AT_ONCE), AT_ONCE)
+    return told | {"losses": [first]}
 
 
-def step_flops(model, batch):
-    def gradients(images, labels):
-        with tf.GradientTape() as tape:
-            loss = model.loss(labels, model(images, training=True))
-        return tape.gradient(loss, model.trainable_variables)
-
-    return graph_flops(gradients, tf.TensorSpec((batch, *IMAGE)), tf.TensorSpec((batch,), "int64"))
-
-
-def torch_step(model, images, labels):
-    """Return a step of the same network in PyTorch, with the weights of `model`, checked by its outputs."""
+def torch_steps(arguments, compile=False, dtype=None, channels_first=False, threads=None):
     import torch
 
     from tests.pytorch import networks
 
-    torch.set_num_threads(os.cpu_count())
-    network = networks.resnet(IMAGE, CLASSES, model.get_layer("stem").filters, LEVELS)
-    networks.set_weights(network, model.get_weights())
-    network = network.to(memory_format=torch.channels_last)
-    x, y = torch.from_numpy(images), torch.from_numpy(labels)  # channels last in memory, once moved first
-    network.eval()
-    with torch.no_grad():
-        np.testing.assert_allclose(network(x).numpy(), model.predict_on_batch(images), rtol=1e-3, atol=1e-3)
-
-    network.train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9)
+    torch.set_num_threads(threads or os.cpu_count())
+    network = networks.resnet(IMAGE, CLASSES, arguments.width, LEVELS)
+    networks.set_weights(network, drawn.weights(networks.shapes(network)))
+    x, y = map(torch.from_numpy, random_batch(*arguments.batch))  # channels last in memory, once moved first
+    if not channels_first:
+        network = network.to(memory_format=torch.channels_last)
+    else:
+        network[0], x = torch.nn.Identity(), x.movedim(-1, 1).contiguous()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, fused=True)
+    forward = torch.compile(network) if compile else network
 
     def step():
+        with torch.autocast("cpu", torch.bfloat16, enabled=dtype == "bfloat16"):
+            outputs = forward(x)
+        loss = torch.nn.functional.cross_entropy(outputs.float(), y)
         optimizer.zero_grad()
-        loss = torch.nn.functional.cross_entropy(network(x), y)
         loss.backward()
         optimizer.step()
         return loss.item()
 
-    return step
+    return timed(step, arguments.steps)
+
+
+def unfuse(model):
+    """Let the network's layers normalize as Keras' own."""
+    import keras
+
+    for layer in model._flatten_layers():
+        if isinstance(layer, keras.layers.BatchNormalization):
+            type(layer).call = keras.layers.BatchNormalization.call
+
+
+RIVALS = {
+    "subclassed": keras_steps,
+    "functional": functools.partial(keras_steps, functional=True),
+    "PyTorch": torch_steps,
+    "PyTorch, compiled": functools.partial(torch_steps, compile=True),
+}
+WAYS = {
+    "Keras' own batch normalization": functools.partial(keras_steps, unfused=True),
+    "mixed_bfloat16": functools.partial(keras_steps, dtype="mixed_bfloat16"),
+    "bfloat16 throughout": functools.partial(keras_steps, dtype="bfloat16"),
+    "Grappler puts in bfloat16": functools.partial(
+        keras_steps, grappler={"auto_mixed_precision_onednn_bfloat16": True}
+    ),
+    "Grappler without remapping": functools.partial(keras_steps, grappler={"remapping": False}),
+    "Grappler without layouts": functools.partial(keras_steps, grappler={"layout_optimizer": False}),
+    "Grappler off": functools.partial(keras_steps, grappler={"disable_meta_optimizer": True}),
+    "oneDNN off": keras_steps,
+    "one thread in an operation": functools.partial(keras_steps, threads=1),
+    "fit, a step in a call": functools.partial(keras_steps, at_once=1),
+    f"fit, {AT_ONCE} steps in a call": functools.partial(keras_steps, at_once=AT_ONCE),
+    "SGD without momentum": functools.partial(keras_steps, optimizer={"momentum": 0}),
+    "weight decay, decoupled": functools.partial(keras_steps, optimizer={"momentum": 0.9, "weight_decay": 1e-3}),
+    "XLA": functools.partial(keras_steps, jit_compile=True),
+    "PyTorch": torch_steps,
+    "PyTorch, bfloat16 (autocast)": functools.partial(torch_steps, dtype="bfloat16"),
+    "PyTorch, channels first": functools.partial(torch_steps, channels_first=True),
+    "PyTorch, one thread": functools.partial(torch_steps, threads=1),
+}
+ENVIRONMENT = {"oneDNN off": {"TF_ENABLE_ONEDNN_OPTS": "0"}}
+
+
+# What it could be, and where it goes
+
+
+def machine(arguments):
+    """Return the operations of a step, and how many a second this machine does at best."""
+    import tensorflow as tf
+
+    from text_recognizer.training.profile import graph_flops, matmul, measure
+
+    (batch,) = arguments.batch
+    gradients = gradients_of(compiled(built(arguments.width, functional=True)))
+    flops = graph_flops(gradients, tf.TensorSpec((batch, *IMAGE)), tf.TensorSpec((batch,), "int64"))
+    product, product_flops = matmul()
+    return {"flops": flops, "peak": product_flops / measure({"product": product})["product"]}
+
+
+def gradients_of(model):
+    import tensorflow as tf
+
+    def gradients(x, y):
+        with tf.GradientTape() as tape:
+            loss = model.loss(y, model(x, training=True))
+        return loss, tape.gradient(loss, model.trainable_variables)
+
+    return gradients
+
+
+def parts(arguments):
+    import tensorflow as tf
+
+    model = compiled(built(arguments.width))
+    x, y = map(tf.constant, random_batch(*arguments.batch))
+    ways = {
+        "forward": tf.function(lambda x, y: model.loss(y, model(x, training=True))),
+        "forward, gradients": tf.function(gradients_of(model)),
+        "forward, gradients, optimizer": model.train_on_batch,
+    }
+    layouts = {"NHWC, channels last": (32, 32, 32, 64), "NCHW, channels first": (32, 64, 32, 32)}
+    return {
+        "parts": {name: fastest(functools.partial(way, x, y), arguments.steps) for name, way in ways.items()},
+        "operations": operations(functools.partial(model.train_on_batch, x, y), 3),
+        "layouts": {name: fastest(convolution(name[:4], shape), 20) for name, shape in layouts.items()},
+    }
+
+
+def fastest(way, count):
+    way()
+    seconds = []
+    for _ in range(count):
+        started = time.perf_counter()
+        way()
+        seconds.append(time.perf_counter() - started)
+    return statistics.median(seconds)
+
+
+def convolution(data_format, shape):
+    import tensorflow as tf
+
+    x, kernel = tf.random.normal(shape), tf.random.normal((3, 3, 64, 64))
+
+    @tf.function
+    def gradients():
+        with tf.GradientTape() as tape:
+            tape.watch([x, kernel])
+            total = tf.reduce_sum(tf.nn.conv2d(x, kernel, 1, "SAME", data_format) ** 2)
+        return tape.gradient(total, [x, kernel])
+
+    return gradients
+
+
+def operations(step, count):
+    """Return seconds and number of each kind of operation in a step, those that take most first, a dict."""
+    import tensorflow as tf
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    with tempfile.TemporaryDirectory() as folder:
+        with tf.profiler.experimental.Profile(folder):
+            for _ in range(count):
+                step()
+        (path,) = Path(folder).rglob("*.xplane.pb")
+        space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    seconds, counts = collections.Counter(), collections.Counter()
+    (plane,) = (plane for plane in space.planes if plane.name == "/host:CPU")
+    for event in (event for line in plane.lines for event in line.events):
+        _, named, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
+        if named and kind[0] != " " and kind not in ("Process", "Run"):  # those are of the runtime
+            seconds[kind] += event.duration_ps / 1e12 / count
+            counts[kind] += 1 / count
+    return {kind: (value, counts[kind]) for kind, value in seconds.most_common(16)}
 
 
 # The first step
 
 
-def compare_first_steps(width, batch):
-    print(f"\nThe first step of a new process, width {width}, batch {batch}, in seconds, imports left out.\n")
-    for way in FIRST_STEPS:
-        command = [sys.executable, "-m", "benchmarks.resnet_step", "--first", way]
-        command += ["--width", str(width), "--batch", str(batch)]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
-        parts = json.loads(done.stdout.splitlines()[-1])
-        total = sum(seconds for part, seconds in parts.items() if part != "then")
-        shown = ", ".join(f"{part} {seconds:.2f}" for part, seconds in parts.items())
-        print(f"{way:42}{total:7.2f}   ({shown})")
-
-
-def first_fit(width, batch):
+def first_fit(arguments):
     watch = Stopwatch()
-    model = compiled(built(width))
+    model = compiled(built(arguments.width))
     watch("build")
-    images, labels = random_batch(batch)
+    x, y = random_batch(*arguments.batch)
     for part in ("first fit", "then"):
-        model.fit(images, labels, batch_size=batch, verbose=0)
+        model.fit(x, y, batch_size=len(x), verbose=0)
         watch(part)
     return watch.parts
 
 
-def first_fit_not_built(width, batch):
-    watch = Stopwatch()
-    model = compiled(Resnet(CLASSES, width, LEVELS))
-    images, labels = random_batch(batch)
-    for part in ("first fit", "then"):
-        model.fit(images, labels, batch_size=batch, verbose=0)
-        watch(part)
-    return watch.parts
+def first_function(arguments, eager=False, grappler=True):
+    import tensorflow as tf
 
-
-def first_function(width, batch, eager=False):
+    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": not grappler})
     watch = Stopwatch()
-    model = compiled(built(width))
+    model = compiled(built(arguments.width))
     watch("build")
     model.optimizer.build(model.trainable_variables)
     watch("optimizer")
-    images, labels = map(tf.constant, random_batch(batch))
+    x, y = map(tf.constant, random_batch(*arguments.batch))
+    gradients = gradients_of(model)
 
-    def step(images, labels):
-        with tf.GradientTape() as tape:
-            loss = model.loss(labels, model(images, training=True))
-        model.optimizer.apply_gradients(zip(tape.gradient(loss, model.trainable_variables), model.trainable_variables))
+    def step():
+        loss, values = gradients(x, y)
+        model.optimizer.apply_gradients(zip(values, model.trainable_variables))
         return loss
 
     if not eager:
-        step = tf.function(step).get_concrete_function(images, labels)
+        step = tf.function(step).get_concrete_function()
         watch("trace")
     for part in ("first run", "then"):
-        step(images, labels).numpy()
+        step().numpy()
         watch(part)
     return watch.parts
-
-
-def first_function_not_optimized(width, batch):
-    tf.config.optimizer.set_experimental_options({"disable_meta_optimizer": True})
-    return first_function(width, batch)
-
-
-def first_eager(width, batch):
-    return first_function(width, batch, eager=True)
-
-
-FIRST_STEPS = {
-    "fit": first_fit,
-    "fit, network not built before": first_fit_not_built,
-    "tf.function": first_function,
-    "tf.function, graph optimizer (Grappler) off": first_function_not_optimized,
-    "eager": first_eager,
-}
 
 
 class Stopwatch:
@@ -211,25 +386,43 @@ class Stopwatch:
         self.parts[part], self.last = now - self.last, now
 
 
-def built(width, dtype=None):
-    model = Resnet(CLASSES, width, LEVELS, dtype=dtype)
-    model.build((None, *IMAGE))
+FIRST_STEPS = {
+    "fit": first_fit,
+    "tf.function": first_function,
+    "tf.function, Grappler off": functools.partial(first_function, grappler=False),
+    "eager": functools.partial(first_function, eager=True),
+}
+CONTESTANTS = RIVALS | WAYS | FIRST_STEPS | {"machine": machine, "parts": parts}
+
+
+def built(width, dtype=None, functional=False):
+    """Return the network with the weights that every contestant has."""
+    from text_recognizer.networks.resnet import Resnet, resnet_functional
+
+    if functional:
+        model = resnet_functional(CLASSES, width, LEVELS, IMAGE)
+    else:
+        model = Resnet(CLASSES, width, LEVELS, dtype=dtype)
+        model.build((None, *IMAGE))
+    model.set_weights(drawn.weights(weight.shape for weight in model.weights))
     return model
 
 
-def compiled(model, jit_compile=False):
+def compiled(model, optimizer=None, jit_compile=False, at_once=1):
+    import keras
+
     model.compile(
-        keras.optimizers.SGD(0.01, momentum=0.9),
+        keras.optimizers.SGD(0.01, **optimizer or {"momentum": 0.9}),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         jit_compile=jit_compile,
+        steps_per_execution=at_once,
     )
     return model
 
 
 def random_batch(batch):
     generator = np.random.default_rng(0)
-    images = generator.standard_normal((batch, *IMAGE), dtype="float32")
-    return images, generator.integers(CLASSES, size=batch)
+    return generator.standard_normal((batch, *IMAGE), dtype="float32"), generator.integers(CLASSES, size=batch)
 
 
 if __name__ == "__main__":
