@@ -84,20 +84,17 @@ def moments(image):
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    "arguments, error, message",
     [
-        ({"rotation": -1}, "rotation is -1; give a number, at least 0"),
-        ({"shear": float("nan")}, "shear is nan"),
-        ({"shift": "0.1"}, "shift is '0.1'"),
-        ({"shift": True}, "shift is True"),
-        ({"rotation": float("inf")}, "rotation is inf"),
-        ({"zoom": 1}, "zoom is 1; give a number, at least 0 and below 1"),
-        ({"seed": 0.5}, "seed is 0.5; give an integer, or None"),
-        ({"seed": True}, "seed is True"),
+        ({"rotation": -1}, ValueError, "rotation is -1; give a number, at least 0"),
+        ({"shear": float("nan")}, ValueError, "shear is nan"),
+        ({"shift": "0.1"}, TypeError, "shift is '0.1'"),
+        ({"zoom": 1}, ValueError, "zoom is 1; give a number, at least 0 and below 1"),
+        ({"seed": 0.5}, TypeError, "seed is 0.5; give an integer"),
     ],
 )
-def test_arguments_that_make_no_sense_are_named(arguments, message):
-    with pytest.raises(ValueError, match=message):
+def test_arguments_that_make_no_sense_are_named(arguments, error, message):
+    with pytest.raises(error, match=message):
         RandomAffine(**arguments)
 
 

@@ -359,6 +359,7 @@ DENSE.build((None, 1))
 
 BEGINS_ANEW = "draws random numbers with tf.random .*begins anew in each epoch"
 ONCE = "draws random numbers with NumPy or Python, or counts its calls"
+OUTSIDE = r"reads or changes what is outside of it \(\w+\), so that each run may give other batches"
 CONSTANT = "draws random numbers from a constant seed"
 BAD = {
     "tf.random": (lambda x, y: (x + tf.random.normal(tf.shape(x)), y), BEGINS_ANEW),
@@ -367,8 +368,8 @@ BAD = {
     "tf.random within a tf.function": (lambda x, y: (compiled_noise(x), y), BEGINS_ANEW),
     "tf.random within a loop": (lambda x, y: (tf.map_fn(lambda row: row + tf.random.normal(()), x), y), BEGINS_ANEW),
     "tf.image.random": (lambda x, y: (tf.image.random_brightness(x, 0.5), y), BEGINS_ANEW),
-    "tf.random.Generator": (lambda x, y: (x + RNG.normal(tf.shape(x)), y), "changes a TensorFlow variable"),
-    "tf.Variable": (lambda x, y: (x + COUNTER.assign_add(1.0), y), "changes a TensorFlow variable"),
+    "tf.random.Generator": (lambda x, y: (x + RNG.normal(tf.shape(x)), y), OUTSIDE),
+    "tf.Variable": (lambda x, y: (x + COUNTER.assign_add(1.0), y), OUTSIDE),
     "np.random": (lambda x, y: (x + np.random.normal(size=1), y), ONCE),
     "np.random, a coin": (flip_a_coin, ONCE),
     "random": (lambda x, y: (x * random.random(), y), ONCE),
@@ -391,7 +392,7 @@ BAD = {
     "a seed from the labels": (by_seed(lambda x, y: tf.stack([tf.reduce_sum(y), 0])), CONSTANT),
     "a seed from the clock": (
         by_seed(lambda x, y: tf.cast(tf.stack([tf.timestamp(), 0]), tf.int64)),
-        "reads the clock .*differs in each run",
+        OUTSIDE,
     ),
     "a layer made within": (
         lambda x, y: (keras.layers.GaussianNoise(1.0, seed=1)(x, training=True), y),
@@ -399,7 +400,7 @@ BAD = {
     ),
     "a layer within a tf.function": (NOISE_COMPILED, "cannot be compiled .*drawn within a tf.function"),
     "a layer within a loop": (noise_in_a_loop, "cannot be compiled .*in a loop or a branch of a graph"),
-    "tf.numpy_function": (by_numpy_function, "calls Python while it runs .*stateful=False"),
+    "tf.numpy_function": (by_numpy_function, f"{OUTSIDE}.*stateful=False"),
     "NumPy": (lambda x, y: (np.roll(x, 1, axis=0), y), "cannot be compiled .*pass a Tensor to a NumPy call"),
     "a wrong shape": (lambda x, y: (DENSE(keras.ops.tile(x, (1, 2))), y), "cannot be compiled .*incompatible"),
     "NumPy, with a shape": (lambda x, y: (x + np.ones(x.shape), y), "cannot be compiled .*NoneType"),

@@ -1,10 +1,11 @@
 """Random affine changes of images, to augment a training set."""
 
 import math
-from numbers import Integral, Real
 
 import keras
 from keras import ops
+
+from text_recognizer.arguments import real_number, whole_number
 
 
 @keras.saving.register_keras_serializable("text_recognizer")
@@ -32,11 +33,12 @@ class RandomAffine(keras.layers.Layer):
         shear: up to this slant to either side, a share of the height, at least 0.
         shift: up to this way in either direction, a share of width and height, at least 0.
         zoom: up to this much smaller or larger, a share of width and height, each for itself, at least 0 and below 1.
-        seed: of the random numbers, an integer. Default: one that Keras draws.
+        seed: of the random numbers, an integer, 0 or more. Default: one that Keras draws.
         **kwargs: to `keras.layers.Layer`, e.g. `name`.
 
     Raises:
-        ValueError: a limit is not what it must be, or, when called, the images have another number of dimensions.
+        TypeError: a limit is no number, or the seed no integer.
+        ValueError: one is out of its range, or, when called, the images have another number of dimensions.
 
     Example:
         >>> import numpy as np
@@ -55,14 +57,11 @@ class RandomAffine(keras.layers.Layer):
     def __init__(self, rotation=10, shear=0.15, shift=0.04, zoom=0.1, seed=None, **kwargs):
         # Whatever Keras' policy is: half precision cannot say where in a large image a pixel is.
         super().__init__(**{"dtype": "float32"} | kwargs)
-        for name, limit in (("rotation", rotation), ("shear", shear), ("shift", shift), ("zoom", zoom)):
-            below = 1 if name == "zoom" else math.inf
-            if isinstance(limit, bool) or not isinstance(limit, Real) or not 0 <= limit < below:
-                raise ValueError(f"{name} is {limit!r}; give a number, at least 0{' and below 1' * (name == 'zoom')}")
-        if seed is not None and (isinstance(seed, bool) or not isinstance(seed, Integral)):
-            raise ValueError(f"seed is {seed!r}; give an integer, or None")
-        self.rotation, self.shear, self.shift, self.zoom = map(float, (rotation, shear, shift, zoom))
-        self.seed = seed if seed is None else int(seed)
+        self.rotation = real_number("rotation", rotation, least=0)
+        self.shear = real_number("shear", shear, least=0)
+        self.shift = real_number("shift", shift, least=0)
+        self.zoom = real_number("zoom", zoom, least=0, below=1)
+        self.seed = None if seed is None else whole_number("seed", seed, least=0)
         self.generator = keras.random.SeedGenerator(self.seed)
         self.input_spec = keras.layers.InputSpec(min_ndim=3, max_ndim=4)
         self.supports_jit = keras.backend.backend() != "tensorflow"  # XLA has no ImageProjectiveTransform

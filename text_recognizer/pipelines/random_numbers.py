@@ -104,10 +104,10 @@ def compiled(function, signature):
         try:
             traces.append(tf.function(function).get_concrete_function(*signature))
         except Exception as error:
-            bold = re.search("\x1b\\[1m(.+?)\x1b\\[0m", str(error), re.DOTALL)  # what Keras prints so says what is wrong
+            bold = re.search("\x1b\\[1m(.+?)\x1b\\[0m", str(error), re.DOTALL)  # Keras' way to say what is wrong
             reason = (bold[1] if bold else str(error)).strip().rpartition("\n")[-1].strip() or type(error).__name__
             raise TypeError(_refusal(f"cannot be compiled ({reason})")) from error
-        finally:  # an error within tf.map_fn leaves a setting that later breaks whatever makes variables under a strategy
+        finally:  # an error within tf.map_fn leaves a setting that breaks what makes variables under a strategy
             with tf.compat.v1.get_default_graph().as_default():
                 tf.compat.v1.get_variable_scope().set_caching_device(None)
         untouched |= states == _random_states()  # another thread may draw meanwhile, but hardly twice
@@ -151,7 +151,7 @@ def _objections(nodes, seeds, functions):
     seeds = set(seeds)
     for node in nodes:
         names = inspect.signature(getattr(tf.raw_ops, node.op, lambda: None)).parameters
-        given = [source.partition(":")[0] for source in node.input if not source.startswith("^")]  # ^ hands over nothing
+        given = [source.partition(":")[0] for source in node.input if source[0] != "^"]  # which hands over nothing
         own = [source for name, source in zip(names, given) if name in ("seed", "key", "counter")]
         if not seeds.isdisjoint(given) and node.op not in ("Shape", "ShapeN", "Size", "Rank"):
             seeds.add(node.name)
@@ -159,15 +159,13 @@ def _objections(nodes, seeds, functions):
             yield f"draws random numbers with tf.random ({node.op}), which begins anew in each epoch if a seed is set"
         elif ("seed" in names or "counter" in names) and seeds.isdisjoint(own):
             yield f"draws random numbers from a constant seed, or from one of the data ({node.op}), alike in each epoch"
-        elif node.op == "Timestamp":
-            yield "reads the clock (Timestamp), which differs in each run"
-        elif node.op in ("PyFunc", "EagerPyFunc"):
+        elif node.op.startswith(("Timestamp", "PyFunc", "EagerPyFunc", "Assign", "Rng")) or (
+            node.op.startswith("Stateful") and "Call" not in node.op
+        ):
             yield (
-                "calls Python while it runs (tf.numpy_function or tf.py_function). If that draws nothing and keeps "
-                "nothing, say so with tf.numpy_function(..., stateful=False)"
+                f"reads or changes what is outside of it ({node.op}), so that each run may give other batches. (A "
+                "tf.numpy_function that does not must say so: stateful=False)"
             )
-        elif node.op.startswith(("Assign", "Rng")) or (node.op.startswith("Stateful") and "Call" not in node.op):
-            yield f"changes a TensorFlow variable ({node.op}), and several batches are prepared at once, in any order"
         for called in (called for attr in node.attr.values() for called in (attr.func, *attr.list.func) if called.name):
             arguments = [argument.name for argument in functions[called.name].signature.input_arg]
             pairs = zip(reversed(arguments), reversed(given))  # from the end: a branch is not given the condition
