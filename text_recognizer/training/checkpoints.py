@@ -12,6 +12,7 @@ import keras
 import numpy as np
 from filelock import FileLock, Timeout
 
+from text_recognizer.arguments import whole_number
 from text_recognizer.files import atomic_write
 from text_recognizer.training import weights
 from text_recognizer.training.weights import WeightsError
@@ -73,9 +74,10 @@ class Checkpoints(keras.callbacks.Callback):
             and what `fit` reports.
 
     Raises:
-        ValueError: an argument is none of these. In `fit`: the epoch is not the one after those of
-            the history, as where `restore` was not called; or the network cannot say what it is
-            made of (`weights.WeightsError`), which it says before the first epoch.
+        TypeError: `keep` is no integer, or JSON cannot hold the settings.
+        ValueError: `filename` or `keep` is none of these, or a setting is NaN. In `fit`: the epoch is
+            not the one after those of the history, as where `restore` was not called; or the network
+            cannot say what it is made of (`weights.WeightsError`), which it says before the first epoch.
         FloatingPointError: in `fit`, after an epoch, the loss is no number. No checkpoint of it is
             written.
         OSError: in `fit`, the checkpoint cannot be written, e.g. since the disk is full. The ones
@@ -113,18 +115,19 @@ class Checkpoints(keras.callbacks.Callback):
         writes=True,
     ):
         super().__init__()
-        self.folder, self.filename, self.keep, self.writes = Path(folder), filename, keep, writes
-        self.name, self.class_names = name, class_names
+        self.folder, self.filename, self.keep, self.writes = Path(folder), filename, whole_number("keep", keep), writes
+        self.names = {"name": name, "class_names": class_names}
         self.layers = [layer for layer in layers if layer is not None]
-        if isinstance(keep, bool) or not isinstance(keep, int | np.integer) or keep < 1:
-            raise ValueError(f"keep is {keep!r}; give the number of checkpoints that stay, 1 or more")
-        self._pattern = _pattern(filename)
-        try:  # as it will be read back: a tuple is a list then
-            self.settings = dict(json.loads(json.dumps(settings or {}, allow_nan=False)))
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"settings are {settings!r}; give a dict that JSON can hold ({error})") from error
+        self.settings = json.loads(json.dumps(dict(settings or {}), allow_nan=False))  # as read back: a tuple is a list
         self.history = []
         self._lock = FileLock(self.folder / ".lock")
+        self._pattern = re.compile(r"(\d+)".join(map(re.escape, re.split(r"\{epoch[^}]*\}", filename))))
+        try:
+            right = all(self._epoch(filename.format(epoch=epoch)) == epoch for epoch in (1, 1234567))
+        except (AttributeError, LookupError, ValueError):  # another name in the braces, or no format
+            right = False
+        if not right or not filename.endswith(".weights.h5") or set(filename) & set("/\\"):
+            raise ValueError(f"filename is {filename!r}; give one with the number of the epoch, such as {FILENAME!r}")
 
     @contextlib.contextmanager
     def locked(self):
@@ -137,16 +140,15 @@ class Checkpoints(keras.callbacks.Callback):
             ValueError: another process is in such a block.
             OSError: the folder cannot be made.
         """
-        if not self.writes:
-            yield
-            return
-        with self._complaint():
-            self.folder.mkdir(parents=True, exist_ok=True)
-            try:
-                lock = self._lock.acquire(blocking=False)
-            except Timeout:
-                message = f"another process trains in {self.folder}: wait for it, or give another folder"
-                raise ValueError(message) from None
+        lock = contextlib.nullcontext()
+        if self.writes:
+            with self._complaint():
+                self.folder.mkdir(parents=True, exist_ok=True)
+                try:
+                    lock = self._lock.acquire(blocking=False)
+                except Timeout:
+                    message = f"another process trains in {self.folder}: wait for it, or give another folder"
+                    raise ValueError(message) from None
         with lock:
             yield
 
@@ -162,22 +164,15 @@ class Checkpoints(keras.callbacks.Callback):
         Raises:
             ValueError: the checkpoint is damaged, of another network or optimizer, or of a run with
                 other settings; the network is as it was.
-            OSError: history.csv cannot be written.
         """
-        if self.writes:
-            with self._complaint():
-                self._remove_leftovers()
         epochs = self._epochs()
         if not epochs:
             return 0
-        path, names = self._path(epochs[-1]), {"name": self.name, "class_names": self.class_names}
-        run = weights.load(path, network, **names, check_run=lambda run: self._check(run, network))
+        path = self._path(epochs[-1])
+        run = weights.load(path, network, **self.names, check_run=lambda run: self._check(run, network))
         for variable, value in zip(self._random_states(network), run["random_states"]):
             variable.assign(np.array(value, variable.dtype))
         self.history = run["history"]
-        if self.writes:
-            with self._complaint():
-                self._write_csv()
         return len(self.history)
 
     def columns(self):
@@ -197,20 +192,26 @@ class Checkpoints(keras.callbacks.Callback):
     def remove(self):
         """Remove what this callback wrote: the checkpoints, history.csv, and the folder if nothing else is in it."""
         with self._complaint():
-            self._remove_leftovers()
-            for path in [*map(self._path, self._epochs()), self.folder / "history.csv", self.folder / ".lock"]:
-                path.unlink(missing_ok=True)
-            with contextlib.suppress(OSError):  # something else is in it
+            self._tidy(keep=0)
+            for name in ("history.csv", ".lock"):
+                (self.folder / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # something else is in it, or it was never there
                 self.folder.rmdir()
 
     def on_train_begin(self, logs=None):
         weights.check_saveable(self.model)
-        if self.writes and max(self._epochs(), default=0) != len(self.history):
-            raise self._not_restored()
+        if self.writes and self.history:
+            with self._complaint():
+                self._tidy(self.keep)
+                self._write_csv()
 
     def on_epoch_begin(self, epoch, logs=None):
-        if epoch != len(self.history):
-            raise self._not_restored()
+        newest = max(self._epochs(), default=0) if self.writes else epoch
+        if not epoch == len(self.history) == newest:
+            raise ValueError(
+                f"this training does not begin after the epochs that {self.folder} has checkpoints of: call restore "
+                "before fit, and give fit what it returns as initial_epoch; or take another folder"
+            )
 
     def on_train_batch_begin(self, batch, logs=None):
         if batch == 0:  # all callbacks that set the rate at the start of an epoch have set it
@@ -223,27 +224,23 @@ class Checkpoints(keras.callbacks.Callback):
         ours = dict(zip(OURS, (epoch + 1, self._learning_rate)))
         self.history.append(ours | logs | ours)
         if self.writes:
+            states = [keras.ops.convert_to_numpy(state).tolist() for state in self._random_states(self.model)]
+            run = {"settings": self.settings, "history": self.history, "random_states": states}
             with self._complaint():
-                self._write_checkpoint()
+                weights.save(self._path(epoch + 1), self.model, **self.names, run=run)
+                self._tidy(self.keep)
                 self._write_csv()
-
-    def _not_restored(self):
-        return ValueError(
-            f"this training does not begin after the epochs that {self.folder} has checkpoints of: call restore before "
-            "fit, and give fit what it returns as initial_epoch; or take another folder"
-        )
 
     def _check(self, run, network):
         """Raise unless a checkpoint's run is this one."""
         if not isinstance(run, dict) or not {"settings", "history", "random_states"} <= run.keys():
             raise WeightsError(f"the newest weights in {self.folder} are no checkpoint. Give another folder")
-        for name in self.settings | run["settings"]:
-            self._compare(name, run["settings"].get(name), self.settings.get(name))
-        self._compare("layers with random numbers:", len(run["random_states"]), len(self._random_states(network)))
-
-    def _compare(self, name, theirs, ours):
-        if theirs != ours:
-            raise ValueError(f"the run in {self.folder} has {name} {theirs}, not {ours}. Give another folder")
+        random = "layers with random numbers:"
+        theirs = run["settings"] | {random: len(run["random_states"])}
+        ours = self.settings | {random: len(self._random_states(network))}
+        for name in ours | theirs:
+            if (one := theirs.get(name)) != (other := ours.get(name)):
+                raise ValueError(f"the run in {self.folder} has {name} {one}, not {other}. Give another folder")
 
     def _random_states(self, network):
         """Return the variables that Keras does not save with the weights: where the layers' random numbers stand."""
@@ -252,14 +249,6 @@ class Checkpoints(keras.callbacks.Callback):
             saved = {id(weight) for weight in layer.weights}
             states += [variable for variable in layer.variables if id(variable) not in saved]
         return states
-
-    def _write_checkpoint(self):
-        states = [keras.ops.convert_to_numpy(state).tolist() for state in self._random_states(self.model)]
-        run = {"settings": self.settings, "history": self.history, "random_states": states}
-        path = self._path(len(self.history))
-        weights.save(path, self.model, name=self.name, class_names=self.class_names, run=run)
-        for epoch in self._epochs()[: -self.keep]:
-            self._path(epoch).unlink()
 
     def _write_csv(self):
         columns = dict.fromkeys(name for row in self.history for name in row)  # in order of appearance
@@ -272,16 +261,23 @@ class Checkpoints(keras.callbacks.Callback):
     def _path(self, epoch):
         return self.folder / self.filename.format(epoch=epoch)
 
+    def _epoch(self, name):
+        """Return the epoch of the checkpoint with this file name, None if there is no such checkpoint."""
+        match = self._pattern.fullmatch(name)
+        return match and int(match[1])
+
     def _epochs(self):
         """Return the epochs that have a checkpoint, in order."""
         names = os.listdir(self.folder) if self.folder.exists() else []
-        return sorted(int(match[1]) for match in map(self._pattern.fullmatch, names) if match)
+        return sorted(filter(None, map(self._epoch, names)))
 
-    def _remove_leftovers(self):
-        """Remove the files of `atomic_write` that `kill -9` left beside their places."""
+    def _tidy(self, keep):
+        """Remove all checkpoints but the newest, and what `kill -9` left of `atomic_write` beside its places."""
+        for epoch in self._epochs()[::-1][keep:]:
+            self._path(epoch).unlink()
         for path in self.folder.glob(".*.*"):
             name = path.name.split(".", 2)[2]
-            if name == "history.csv" or self._pattern.fullmatch(name):
+            if name == "history.csv" or self._epoch(name):
                 path.unlink()
 
     @contextlib.contextmanager
@@ -293,15 +289,3 @@ class Checkpoints(keras.callbacks.Callback):
                 f"nothing could be written to {self.folder}: {error}. Checkpoints of earlier epochs are still there. "
                 "Make room, or mend the right to write, and start again to go on after them"
             ) from error
-
-
-def _pattern(filename):
-    """Return a regular expression for the names of checkpoints, whose group is the epoch."""
-    parts = re.split(r"\{epoch[^}]*\}", filename)
-    if len(parts) == 2 and filename.endswith(".weights.h5") and not set(filename) & set("/\\"):
-        pattern = re.compile(rf"{re.escape(parts[0])}(\d+){re.escape(parts[1])}")
-        with contextlib.suppress(ValueError, KeyError, IndexError):
-            names = {epoch: pattern.fullmatch(filename.format(epoch=epoch)) for epoch in (1, 12, 1234567)}
-            if all(match and int(match[1]) == epoch for epoch, match in names.items()):
-                return pattern
-    raise ValueError(f"filename is {filename!r}; give one with the number of the epoch, such as {FILENAME!r}")
