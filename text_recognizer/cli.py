@@ -9,12 +9,15 @@ import time
 from pathlib import Path
 
 from text_recognizer.datasets.dataset import FULL, SAMPLE, VARIABLE, DatasetUnavailableError, choose_source
+from text_recognizer.datasets.text_lines import SUFFIXES, VALIDATION_FRACTION
+from text_recognizer.files import atomic_write
 from text_recognizer.recipes import recognizers
-from text_recognizer.recipes.recognizers import RECIPES
+from text_recognizer.recipes.recognizers import OWN_LINES, RECIPES
 from text_recognizer.recipes.resnet_configuration import DTYPE_POLICIES, TINY_IMAGENET, Configuration
 from text_recognizer.recipes.resnet_configuration import SAMPLE as SMALL
 
 PROGRAM = "python -m text_recognizer"
+PREDICTION = ".pred.txt"  # never ".gt.txt", which a person wrote
 CONSTANTS = dataclasses.fields(Configuration)
 
 
@@ -30,7 +33,10 @@ def main(arguments=None):
     """
     options = parser().parse_args(arguments)
     try:
+        options.drawn = options.data is not None
         options.data = choose_source(options.data)
+        if getattr(options, "network", ...) is None:
+            options.network = "line_convnext" if getattr(options, "lines", None) else "vgg"
         return options.run(options)
     except KeyboardInterrupt:
         print(f"\n{PROGRAM}: interrupted{options.after_an_interruption}", file=sys.stderr)
@@ -42,43 +48,58 @@ def main(arguments=None):
 
 
 def train(options):
-    """Train a network, write its weights, and print what it reaches on the test set."""
+    """Train a network, write its weights, and print what it reaches on lines or characters held out."""
+    _check_options(options)
     keras = _import_keras()
     keras.utils.set_random_seed(options.seed)
-    model = recognizers.build(options.network, options.data, options.subsample, options.weights_dir)
-    print(f"{model.data.describe()}\n{model.name}: {model.network.count_params():,} parameters", flush=True)
+    model = recognizers.build(options.network, _training_data(options), options.weights_dir)
+    print(f"{_described(model)}\n{model.name}: {model.network.count_params():,} parameters", flush=True)
+    if options.start:
+        known = recognizers.start_from(model, options.start)
+        print(f"starts from {options.start}, which knows {known} of the {len(model.data.class_names)} classes", flush=True)
 
     start = time.perf_counter()
     recognizers.train(
         model,
-        RECIPES[options.network],
+        (OWN_LINES if options.lines else RECIPES)[options.network],
         epochs=options.epochs,
         batch_size=options.batch_size,
         validation_fraction=options.validation_fraction,
         seed=options.seed,
+        start=options.start,
         verbose=1 if sys.stdout.isatty() else 2,  # a bar, or a line an epoch
     )
     print(f"trained in {time.perf_counter() - start:.0f} s\nweights in {model.weights_filename}")
-    _print_score(model, options)
+    if len(model.data.x_test):
+        _print_score("validation" if options.lines else "test", model, model.data.x_test, model.data.y_test)
     return 0
 
 
 def evaluate(options):
-    """Print what a trained network reaches on the test set."""
-    model = _trained_model(options)
-    print(model.data.describe())
-    _print_score(model, options)
+    """Print what a trained network reaches on the test set, or on the lines of a folder."""
+    _check_options(options)
+    model = _trained_model(options, own_lines=options.lines)
+    print(_described(model))
+    data = model.data
+    if options.lines:
+        _print_score(options.lines, model, data.x_train, data.y_train)
+    else:
+        _print_score("test", model, data.x_test, data.y_test)
     return 0
 
 
 def read(options):
     """Print what is written on each image and how sure the network is of it, from 0 to 1."""
-    model = _trained_model(options)
+    own_lines = not options.drawn and recognizers.own_lines_weights(options.network, options.weights_dir).exists()
+    model = _trained_model(options, own_lines)
     status = 0
-    for path in options.image:
+    for path in _images(options.image):
         try:
             text, confidence = model.predict_on_image(path)
-            print(f"{path}\t{text}\t{confidence:.2f}")
+            if options.write_texts:
+                with atomic_write(Path(path).with_suffix(PREDICTION)) as beside:
+                    beside.write_text(f"{text}\n", "utf-8")
+            print(f"{path}\t{text}\t{confidence:.2g}", flush=True)
         except (OSError, ValueError) as error:  # the other images can still be read
             if options.debug:
                 raise
@@ -114,27 +135,87 @@ def parser():
     parsers = {run: _add_command(commands, run) for run in (train, evaluate, read, resnet)}
     for run in (train, evaluate, read):
         _add_recognizer_options(parsers[run])
+    for run in (train, evaluate):
+        _add_lines_options(parsers[run])
     _add_training_options(parsers[train])
     _add_reading_options(parsers[read])
     _add_resnet_options(parsers[resnet])
     return top
 
 
-def _trained_model(options):
+def _check_options(options):
+    """Refuse options that do not go together."""
+    if not options.lines:
+        for name in ("validation", "group_by", "height", "on_error"):
+            if getattr(options, name, None) is not None:
+                raise ValueError(f"--{name.replace('_', '-')} goes with --lines")
+        return
+    if options.network not in OWN_LINES:
+        raise ValueError(f"{options.network} reads single characters: with --lines give --network {' or '.join(OWN_LINES)}")
+    for name in ("drawn", "subsample"):
+        if getattr(options, name, None):
+            raise ValueError(f"--{'data' if name == 'drawn' else name} does not go with --lines")
+
+
+def _training_data(options):
+    if not options.lines:
+        return recognizers.drawn_data(options.network, options.data, options.subsample)
+    from text_recognizer.datasets.text_lines import TextLines
+
+    names = ("validation", "validation_fraction", "group_by", "height", "on_error", "seed")
+    given = {name: getattr(options, name) for name in names}
+    return TextLines(options.lines, **{name: value for name, value in given.items() if value is not None})
+
+
+def _trained_model(options, own_lines):
     _import_keras()
-    model = recognizers.build(options.network, options.data, weights_dir=options.weights_dir)
-    if not model.weights_filename.exists():
-        command = f"{PROGRAM} train --network {options.network} --data {options.data}"
+    if own_lines:
+        path = recognizers.own_lines_weights(options.network, options.weights_dir)
+    else:
+        data = recognizers.drawn_data(options.network, options.data)
+        model = recognizers.build(options.network, data, options.weights_dir)
+        path = model.weights_filename
+    if not path.exists():
+        source = "--lines FOLDER" if own_lines else f"--data {options.data}"
+        command = f"{PROGRAM} train --network {options.network} {source}"
         if options.weights_dir:
             command += f" --weights-dir {options.weights_dir}"
-        raise FileNotFoundError(f"no weights in {model.weights_filename}: first run {command}")
+        raise FileNotFoundError(f"no weights in {path}: first run {command}")
+    if own_lines:
+        lines, on_error = getattr(options, "lines", None), getattr(options, "on_error", None)
+        return recognizers.load_own_lines(options.network, options.weights_dir, lines, on_error or "refuse")
     model.load_weights()
     return model
 
 
-def _print_score(model, options):
-    score = "character error rate" if RECIPES[options.network].line else "accuracy"
-    print(f"test {score} {model.evaluate(model.data.x_test, model.data.y_test):.4f}")
+def _described(model):
+    """Return what the data are, after a line for each of those that were skipped."""
+    description = model.data.describe()
+    for name, reason in getattr(model.data, "skipped", {}).items():
+        print(f"skipped {name}: {reason}", file=sys.stderr)
+    return description
+
+
+def _print_score(part, model, x, y):
+    if not RECIPES[model.network.name].line:
+        print(f"{part} accuracy {model.evaluate(x, y):.4f}")
+        return
+    from text_recognizer.metrics import character_error_rate, word_error_rate
+
+    texts, readings = model.data.decode(y), model.read(x)
+    rates = character_error_rate(texts, readings), word_error_rate(texts, readings)
+    print("{} character error rate {:.4f}, word error rate {:.4f}".format(part, *rates))
+
+
+def _images(paths):
+    """Return the paths of images, those in folders included."""
+    images = []
+    for path in map(Path, paths):
+        found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
+        if not found:
+            raise FileNotFoundError(f"no images in {path}")
+        images += found
+    return images
 
 
 def _expected():
@@ -186,8 +267,15 @@ def _add_command(commands, run):
 
 
 def _add_recognizer_options(command):
-    command.add_argument("--network", choices=RECIPES, default="vgg", help="default: %(default)s")
-    command.add_argument("--weights-dir", metavar="DIR", help="default: weights/sample or weights/full, after the data")
+    command.add_argument("--network", choices=RECIPES, help="default: vgg, or with --lines line_convnext")
+    command.add_argument("--weights-dir", metavar="DIR", help="default: weights/sample, weights/full or weights/lines")
+
+
+def _add_lines_options(command):
+    command.add_argument("--lines", metavar="FOLDER", help="lines of one's own: STEM.png, .jpg, ... beside STEM.gt.txt")
+    command.add_argument(
+        "--on-error", choices=("refuse", "skip"), help="what to do with lines that cannot be used. Default: refuse"
+    )
 
 
 def _add_training_options(command):
@@ -202,20 +290,23 @@ def _add_training_options(command):
         metavar="FRACTION",
         help="take only this part of each class of characters, or of the lines",
     )
-    command.add_argument(
+    held_out = command.add_mutually_exclusive_group()
+    held_out.add_argument("--validation", metavar="FOLDER", help="of lines to hold out, with --lines")
+    held_out.add_argument(
         "--validation-fraction",
         type=_share,
         metavar="FRACTION",
         help="of the training set, held out to show the progress; 0 for none. "
-        f"Default: {recognizers.VALIDATION_FRACTION}, or an image of each character",
+        f"Default: {recognizers.VALIDATION_FRACTION}, or an image of each character; of --lines {VALIDATION_FRACTION}",
     )
+    command.add_argument("--group-by", metavar="SEPARATOR", help="hold lines out by what stands before it in their stem")
+    command.add_argument("--height", type=_positive, metavar="PIXELS", help="of the lines of --lines. Default: 48")
+    command.add_argument("--from", dest="start", metavar="WEIGHTS", help="start from a file of weights of such a network")
 
 
 def _add_reading_options(command):
-    command.add_argument(
-        "--line", dest="network", action="store_const", const="line_cnn", help="read a line: --network line_cnn"
-    )
-    command.add_argument("image", nargs="+", metavar="IMAGE", help="a file: PNG, JPEG, ...")
+    command.add_argument("image", nargs="+", metavar="IMAGE", help="a file (PNG, JPEG, ...), or a folder of such files")
+    command.add_argument("--write-texts", action="store_true", help=f"write what was read beside STEM.png: STEM{PREDICTION}")
 
 
 def _add_resnet_options(command):

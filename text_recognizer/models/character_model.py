@@ -15,6 +15,11 @@ class CharacterPrediction(NamedTuple):
     confidence: float
 
 
+def scale(x, y):
+    """Return a batch with its images as float32 from 0 to 1 instead of uint8 from 0 to 255."""
+    return keras.ops.cast(x, "float32") / 255, y
+
+
 class CharacterModel(Recognizer):
     """A network that reads one character, and the data set of characters that it learns from.
 
@@ -33,9 +38,7 @@ class CharacterModel(Recognizer):
         True
     """
 
-    def __init__(self, data, network, weights_dir=None):
-        super().__init__(data, network, weights_dir)
-        self.format_fn = scale
+    format_fn = staticmethod(scale)
 
     def predict_on_image(self, image):
         """Read the character on an image.
@@ -57,8 +60,3 @@ class CharacterModel(Recognizer):
         probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(logits))[0]
         best = int(probabilities.argmax())
         return CharacterPrediction(self.data.class_names[best], float(probabilities[best]))
-
-
-def scale(x, y):
-    """Return a batch with its images as float32 from 0 to 1 instead of uint8 from 0 to 255."""
-    return keras.ops.cast(x, "float32") / 255, y

@@ -6,23 +6,6 @@ from text_recognizer.metrics import top_metrics
 from text_recognizer.models.recognizer import Recognizer
 
 
-class ImageModel(Recognizer):
-    """A network that classifies photographs, and the data set that it learns from.
-
-    The data set's images are uint8; the network gets each with mean 0 and standard deviation 1.
-    While it trains it is judged by top-1 and top-5: how often the truth comes first, and how often
-    it is among the first five. `evaluate` returns top-1. See `Recognizer` for the arguments.
-    """
-
-    def __init__(self, data, network, weights_dir=None):
-        super().__init__(data, network, weights_dir)
-        self.format_fn = standardize
-
-    def metrics(self):
-        """Return top-1 and top-5."""
-        return top_metrics()
-
-
 def standardize(x, y):
     """Return a batch with the mean 0 and the standard deviation 1 for each image, float32.
 
@@ -38,3 +21,18 @@ def standardize(x, y):
     smallest = ops.rsqrt(ops.cast(x.shape[1] * x.shape[2] * x.shape[3], "float32"))
     mean = ops.mean(x, axis=(1, 2, 3), keepdims=True)
     return (x - mean) / ops.maximum(ops.std(x, axis=(1, 2, 3), keepdims=True), smallest), y
+
+
+class ImageModel(Recognizer):
+    """A network that classifies photographs, and the data set that it learns from.
+
+    The data set's images are uint8; the network gets each with mean 0 and standard deviation 1.
+    While it trains it is judged by top-1 and top-5: how often the truth comes first, and how often
+    it is among the first five. `evaluate` returns top-1. See `Recognizer` for the arguments.
+    """
+
+    format_fn = staticmethod(standardize)
+
+    def metrics(self):
+        """Return top-1 and top-5."""
+        return top_metrics()

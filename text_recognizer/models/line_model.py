@@ -10,6 +10,7 @@ from text_recognizer.images import ImageError, center, read_ink
 from text_recognizer.metrics import CharacterErrorRate, character_error_rate
 from text_recognizer.models.character_model import scale
 from text_recognizer.models.recognizer import Recognizer
+from text_recognizer.pipelines.lines import LineSequence, batched_lines, by_width
 
 MIN_HEIGHT = 10  # pixels that a line keeps of its height, or its letters run together
 
@@ -21,16 +22,33 @@ class LinePrediction(NamedTuple):
     confidence: float
 
 
+def ctc_per_character(y_true, y_pred):
+    """Return the CTC loss of each line by the characters of its text, so that a long line counts as a short one.
+
+    Args:
+        y_true: labels, int (n, length), filled up with 0, which is also the blank.
+        y_pred: logits, float (n, steps, classes).
+    """
+    ops = keras.ops
+    characters = ops.count_nonzero(y_true, axis=1)
+    return keras.losses.ctc(y_true, y_pred) / ops.cast(ops.maximum(characters, 1), "float32")
+
+
 class LineModel(Recognizer):
     """A network that reads a line of text, and the data set of lines that it learns from.
 
     The network gives logits at each step along the line, first the blank's, and learns by CTC: it
     is told what a line says, not where each character stands. The images of the data set are uint8,
     0 (paper) to 255 (ink); its labels are sequences of integers from 1, filled up with 0; and it has
-    `decode`, as `text_recognizer.datasets.EmnistLines`. See `Recognizer` for the arguments.
+    `decode`.
+
+    Lines are of one size, as those of `text_recognizer.datasets.EmnistLines`, and their network is
+    built for it. Or they are of any width, in an object array, as those of `TextLines`; then the
+    network takes (height, None), the data set has `read_line`, and `augmentation` is a function of one
+    line, as `text_recognizer.pipelines.lines.distort_line`. See `Recognizer` for the arguments.
 
     Before it trains, `fit` reads all labels once, of arrays and of batches whose number is known, and
-    refuses a text that CTC cannot spell in the steps that the network makes of an image (see
+    refuses a text that CTC cannot spell in the steps that the network makes of its image (see
     `text_recognizer.ctc.required_steps`).
 
     Raises:
@@ -47,9 +65,10 @@ class LineModel(Recognizer):
         2
     """
 
+    format_fn = staticmethod(scale)
+
     def __init__(self, data, network, weights_dir=None):
         super().__init__(data, network, weights_dir)
-        self.format_fn = scale
         output, classes = network.output_shape[1:], len(data.class_names)
         if len(output) != 2 or output[1] != classes:
             raise ValueError(
@@ -57,8 +76,11 @@ class LineModel(Recognizer):
                 f"(steps, {classes}), logits at each step, the blank's first, as line_cnn does"
             )
 
-    def read(self, x, strategy="greedy", batch_size=256):
+    def read(self, x, strategy="greedy", batch_size=32):
         """Read lines as they are in the data set.
+
+        Lines of different widths are read together with those that are filled up to the same width. So
+        what is read on a line does not depend on the others.
 
         Args:
             x: as `data.x_test`.
@@ -68,9 +90,14 @@ class LineModel(Recognizer):
         Returns:
             A list of n strings.
         """
-        return self.data.decode(ctc.decode(self.predict(x, batch_size), strategy))
+        texts = [""] * len(x)
+        for rows, lines in by_width(x) if x.dtype == object else [(range(len(x)), x)]:
+            labels = ctc.decode(self.predict(lines, batch_size), strategy)
+            for row, text in zip(rows, self.data.decode(labels)):
+                texts[row] = text
+        return texts
 
-    def evaluate(self, x, y, batch_size=256, strategy="greedy"):
+    def evaluate(self, x, y, batch_size=32, strategy="greedy", metric=character_error_rate):
         """Return the character error rate on lines as they are in the data set.
 
         Args:
@@ -78,6 +105,7 @@ class LineModel(Recognizer):
             y: their labels, as `data.y_test`.
             batch_size: lines at a time.
             strategy: as for `read`.
+            metric: another function of the texts and of what was read, as `metrics.word_error_rate`.
 
         Returns:
             Edits per character, 0 where all is right; see `metrics.character_error_rate`.
@@ -87,13 +115,14 @@ class LineModel(Recognizer):
         """
         if np.ndim(y) != 2 or len(y) != len(x):
             raise ValueError(f"labels have the shape {np.shape(y)}; give ({len(x)}, length), a sequence for each line")
-        return character_error_rate(self.data.decode(y), self.read(x, strategy, batch_size))
+        return metric(self.data.decode(y), self.read(x, strategy, batch_size))
 
     def predict_on_image(self, image, strategy="beam_search"):
         """Read the one line of text on an image.
 
-        The line is cut out, centred and resized to fill `image_shape` as those of the data set are,
-        so it may be of any size and anywhere. A short one leaves paper at both ends.
+        For a network of one size, the line is cut out, centred and resized to fill `image_shape` as
+        those of the data set are, so it may be of any size and anywhere. A short one leaves paper at
+        both ends. For a network of any width, the image is the line from edge to edge.
 
         Args:
             image: a path or an array, of whatever colours; see `text_recognizer.images.read_ink`.
@@ -106,20 +135,13 @@ class LineModel(Recognizer):
             FileNotFoundError, TypeError, text_recognizer.images.ImageError: as `read_ink` and `center` say.
             text_recognizer.images.ImageError: the line is too long to be resized to that shape.
         """
-        line = center(read_ink(image), self.image_shape[:2])
-        height = np.count_nonzero(line.any(axis=1))
-        if height < MIN_HEIGHT:
-            raise ImageError(
-                f"the line is too long: to fit into {self.image_shape[1]} pixels it would shrink to {height} pixels "
-                "in height. Cut it in two, or build the model with a greater max_length"
-            )
-        logits = self.predict(line.reshape(1, *self.image_shape))
+        logits = self.predict(self._line(image))
         labels = ctc.decode(logits, strategy)
         return LinePrediction(self.data.decode(labels)[0], float(ctc.probability(labels, logits)[0]))
 
     def loss(self):
-        """Return the CTC loss, for which label 0 is the blank and what fills a sequence up."""
-        return keras.losses.CTC()
+        """Return the CTC loss by the characters of a text. Label 0 is the blank and what fills a sequence up."""
+        return ctc_per_character
 
     def optimizer(self):
         """Return Adam with three times its usual rate, which batch normalization allows."""
@@ -132,11 +154,15 @@ class LineModel(Recognizer):
     def strata(self, y):
         """Return None: lines cannot be stratified."""
 
-    def check_labels(self, y):
+    def check_labels(self, y, x=None):
         """Refuse, before the training, texts that CTC cannot spell in the steps of the network.
 
         Args:
             y: as `data.y_train`.
+            x: the images that they are of. A network for lines of any width makes more steps of a wider one.
+
+        Returns:
+            The labels, an array.
 
         Raises:
             ValueError: a label is of no class, or a text needs more steps; the message gives the rule.
@@ -144,14 +170,42 @@ class LineModel(Recognizer):
         y, classes = np.asarray(y), len(self.data.class_names)
         if y.size and not 0 <= y.min() <= y.max() < classes:
             raise ValueError(f"labels run from {y.min()} to {y.max()}, and the data set has {classes} classes")
-        steps = self.network.output_shape[1]
-        if steps is not None:  # a network for lines of any length: the batches must see to it
-            ctc.check_spelling(y, steps, self.data.decode)
+        steps = np.broadcast_to(self.network.output_shape[1] or self._steps(x), len(y))
+        for number in np.unique(steps):
+            ctc.check_spelling(y[steps == number], number, self.data.decode)
+        return y
+
+    def make_batches(self, x, y, batch_size, augment, **order):
+        """Return batches for the network of arrays as the data set has them, as `Recognizer.make_batches` does."""
+        if x.dtype != object:
+            return super().make_batches(x, y, batch_size, augment, **order)
+        make = batched_lines if keras.backend.backend() == "tensorflow" else LineSequence
+        return make(x, y, batch_size, distort=self.augmentation if augment else None, format_fn=self.format_fn, **order)
+
+    def _line(self, image):
+        """Return the line on an image as the network takes it, but for `format_fn`: uint8 (1, *image_shape)."""
+        height, width, *_ = self.image_shape
+        if width is None:
+            ((_, line),) = by_width([self.data.read_line(image)])
+            return line
+        line = center(read_ink(image), (height, width))
+        if (tall := np.count_nonzero(line.any(axis=1))) < MIN_HEIGHT:
+            raise ImageError(
+                f"the line is too long: to fit into {width} pixels it would shrink to {tall} pixels in height. Cut it "
+                "in two, or build the model with a greater max_length"
+            )
+        return line.reshape(1, *self.image_shape)
+
+    def _steps(self, x):
+        """Return how many steps a network for any width makes of each image, without the paper that fills it up."""
+        wide = 1024
+        per_step = wide / self.network.compute_output_shape((1, self.image_shape[0], wide))[1]
+        return np.ceil([line.shape[1] / per_step for line in x]).astype(int)
 
     def _check_batches(self, batches):
         if isinstance(batches, keras.utils.PyDataset):
             read = (batches[index] for index in range(batches.num_batches or 0))
         else:  # of one without an end, or where nobody knows the end, nothing is read
             read = batches if int(batches.cardinality()) >= 0 else ()
-        for _, y, *_ in read:
-            self.check_labels(keras.ops.convert_to_numpy(y))
+        for x, y, *_ in read:
+            self.check_labels(keras.ops.convert_to_numpy(y), x)

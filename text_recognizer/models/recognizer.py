@@ -8,6 +8,7 @@ import keras
 import numpy as np
 from sklearn.model_selection import train_test_split
 
+from text_recognizer.arguments import real_number
 from text_recognizer.files import atomic_write
 from text_recognizer.pipelines.arrays import DatasetSequence, batched_dataset
 from text_recognizer.training import weights
@@ -20,8 +21,8 @@ class Recognizer:
     """A network, the data that it learns from, and how it learns: the base class of all models here.
 
     As it stands, it classifies: the labels are integers, the network gives a logit for each class.
-    A subclass overrides `loss`, `optimizer`, `metrics`, `strata`, `check_labels` or `evaluate` where
-    its data need something else, and sets `format_fn`.
+    A subclass sets `format_fn`, and overrides `loss`, `optimizer`, `metrics`, `strata`, `make_batches`,
+    `check_labels` or `evaluate` where its data need something else.
 
     Args:
         data: a data set (see `text_recognizer.datasets.Dataset`), or any object with `x_train`, `y_train`,
@@ -35,7 +36,7 @@ class Recognizer:
         name: of the model, the data set and the network, e.g. "CharacterModel_Emnist_mlp".
         data, network: as given. `fit` compiles the network unless it is compiled already.
         augmentation: None, or a Keras layer that changes the images of a training batch at random,
-            such as `text_recognizer.augmentation.RandomAffine`.
+            such as `text_recognizer.augmentation.RandomAffine`; see also `LineModel`.
         format_fn: None, or a function from a batch (x, y) to what the network takes. `fit`,
             `predict`, `evaluate` and `export` all apply it, after any augmentation. It is written
             with `keras.ops`, or with Keras layers.
@@ -56,13 +57,14 @@ class Recognizer:
         ('Recognizer_Digits_linear', True)
     """
 
+    augmentation = None
+    format_fn = None
+
     def __init__(self, data, network, weights_dir=None):
         self.name = f"{type(self).__name__}_{type(data).__name__}_{network.name}"
         self.data = data
         self.network = network
         self.weights_dir = Path(weights_dir or Path("weights", data.source))
-        self.augmentation = None
-        self.format_fn = None
         self.epochs = 0
 
     @property
@@ -90,7 +92,6 @@ class Recognizer:
         training=None,
         validation=None,
         *,
-        sample_weight=None,
         validation_fraction=0.1,
         batch_size=32,
         epochs=10,
@@ -109,12 +110,12 @@ class Recognizer:
         holds out the same images again.
 
         Args:
-            training: arrays `(x, y)` as the data set has them; or batches for the network, a
-                `tf.data.Dataset` or a `keras.utils.PyDataset`, which are neither augmented nor
-                formatted; or a function from the number of epochs done to the batches of those that
-                are left. Default: the training set of `data`.
+            training: arrays as the data set has them, `(x, y)`, or `(x, y, sample_weight)` with how much
+                each image counts, float (n,); or batches for the network, a `tf.data.Dataset` or a
+                `keras.utils.PyDataset`, which are neither augmented nor formatted; or a function from
+                the number of epochs done to the batches of those that are left. Default: the training
+                set of `data`.
             validation: the same, to validate with. Default: a part of the training arrays.
-            sample_weight: how much each training image counts, float (n,). Only beside arrays.
             validation_fraction: the share of the training arrays to hold out, at least 0 (none) and
                 below 1, stratified by `strata`.
             batch_size: examples a step. Only for arrays.
@@ -136,18 +137,18 @@ class Recognizer:
         Raises:
             TypeError: the training data are an array without labels.
             ValueError: the arrays differ in length; the training set is too small to hold that
-                fraction out; an argument does not go with batches; `check_labels` refuses a label; the
-                weights could not be saved afterwards; or the folder holds the checkpoints of another run.
+                fraction out; `check_labels` refuses a label; the weights could not be saved afterwards;
+                or the folder holds the checkpoints of another run.
         """
         weights.check_saveable(self.network)
-        training, validation = self._parts(training, validation, sample_weight, validation_fraction, seed)
+        training, validation = self._parts(training, validation, validation_fraction, seed)
         self._compile_once(steps_per_epoch)
         if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
             settings = {"model": self.name, "batch_size": batch_size, "seed": seed}
             if isinstance(training, tuple):
                 settings |= {"images": len(training[0]), "validation_fraction": validation_fraction}
             names = {"name": self.name, "class_names": self.data.class_names}
-            checkpoints = Checkpoints(checkpoints, settings=settings, layers=[self.augmentation], **names)
+            checkpoints = Checkpoints(checkpoints, settings=settings, layers=self.random_layers, **names)
 
         with checkpoints.locked() if checkpoints else nullcontext():
             done = checkpoints.restore(self.network) if checkpoints else 0
@@ -194,9 +195,9 @@ class Recognizer:
             The share of images recognized, a float from 0 to 1.
 
         Raises:
-            ValueError: the labels are no integers, or not as many as the images.
+            ValueError: the labels are no integers of the classes, or not as many as the images.
         """
-        y = integer_labels(y)
+        y = self.check_labels(y)
         if len(y) != len(x):
             raise ValueError(f"{len(x)} images and {len(y)} labels: give a label for each image")
         return float(np.mean(self.predict(x, batch_size).argmax(-1) == y))
@@ -217,18 +218,51 @@ class Recognizer:
         """Return what the validation part is stratified by, an integer a row; None for a random part."""
         return y
 
-    def check_labels(self, y):
+    def check_labels(self, y, x=None):
         """Refuse, before the training, labels that the network cannot learn.
 
         Args:
             y: as `data.y_train`.
+            x: None, or the images that they are of.
+
+        Returns:
+            The labels, an array.
 
         Raises:
             ValueError: they are no integers (n,) from 0 to the number of classes - 1.
         """
-        y, classes = integer_labels(y), len(self.data.class_names)
+        y, classes = np.asarray(y), len(self.data.class_names)
+        if y.ndim != 1 or not np.issubdtype(y.dtype, np.integer):
+            advice = "; for one-hot labels pass y.argmax(axis=-1)" if y.ndim == 2 and y.shape[1] > 1 else ""
+            raise ValueError(f"labels are {y.dtype} {y.shape}; give integers of shape (n,){advice}")
         if len(y) and not 0 <= y.min() <= y.max() < classes:
             raise ValueError(f"labels run from {y.min()} to {y.max()}, and the data set has {classes} classes")
+        return y
+
+    def make_batches(self, x, y, batch_size, augment, **order):
+        """Return batches for the network of arrays as the data set has them.
+
+        Args:
+            x, y: as `data.x_train`, `data.y_train`.
+            batch_size: examples in a batch.
+            augment: whether to apply `augmentation`, if there is one.
+            **order: `sample_weight`, `shuffle`, `seed` and `first_epoch` of `DatasetSequence`.
+
+        Returns:
+            A `tf.data.Dataset` on TensorFlow, which prepares batches in other threads; a `DatasetSequence` elsewhere.
+        """
+
+        def augment_fn(x, y):
+            return self.augmentation(x, training=True), y
+
+        make = batched_dataset if keras.backend.backend() == "tensorflow" else DatasetSequence
+        augment_fn = augment_fn if augment and self.augmentation else None
+        return make(x, y, batch_size, augment_fn=augment_fn, format_fn=self.format_fn, **order)
+
+    @property
+    def random_layers(self):
+        """The layers outside of the network whose random numbers the training draws from, for `Checkpoints`."""
+        return [self.augmentation] if isinstance(self.augmentation, keras.layers.Layer) else []
 
     def save_weights(self):
         """Write the weights to `weights_filename`, whole or not at all, and return the path."""
@@ -273,19 +307,16 @@ class Recognizer:
     def _check_batches(self, batches):
         """Refuse, before the training, batches that the network cannot learn from; to be overridden."""
 
-    def _parts(self, training, validation, sample_weight, fraction, seed):
-        """Return what to train and what to validate on: checked arrays (x, y, sample_weight), batches, or None."""
+    def _parts(self, training, validation, fraction, seed):
+        """Return what to train and what to validate on: checked arrays (x, y) or (x, y, weight), batches, or None."""
         if isinstance(training, np.ndarray):
             raise TypeError("training is one array; give (x, y), or batches")
         if isinstance(validation, tuple | list):
             validation = _checked_arrays(validation)
         if training is not None and not isinstance(training, tuple | list):
-            if sample_weight is not None:
-                raise ValueError("sample_weight goes with arrays; batches carry their own, as (x, y, sample_weight)")
             return training, validation
-        training = (self.data.x_train, self.data.y_train) if training is None else training
-        training = _checked_arrays(training, sample_weight)
-        return self._split(*training, fraction, seed) if validation is None else (training, validation)
+        training = _checked_arrays((self.data.x_train, self.data.y_train) if training is None else training)
+        return self._split(training, fraction, seed) if validation is None else (training, validation)
 
     def _compile_once(self, steps_per_epoch):
         """Compile the network, if it is not: doing it again would throw the optimizer's state away."""
@@ -306,73 +337,35 @@ class Recognizer:
             batches = data(first_epoch) if callable(data) else data
             self._check_batches(batches)
             return batches
-        x, y, sample_weight = data
-        self.check_labels(y)
+        x, y, *weight = data
+        self.check_labels(y, x)
+        sample_weight = weight[0] if weight else None
+        return self.make_batches(x, y, batch_size, augment, sample_weight=sample_weight, first_epoch=first_epoch, **order)
 
-        def augment_fn(x, y):
-            return self.augmentation(x, training=True), y
-
-        # tf.data prepares batches in other threads; a sequence serves the other backends
-        make = batched_dataset if keras.backend.backend() == "tensorflow" else DatasetSequence
-        return make(
-            x,
-            y,
-            batch_size,
-            sample_weight=sample_weight,
-            augment_fn=augment_fn if augment and self.augmentation else None,
-            format_fn=self.format_fn,
-            first_epoch=first_epoch,
-            **order,
-        )
-
-    def _split(self, x, y, sample_weight, fraction, seed):
-        """Return (x, y, sample_weight) to train on, and the same to validate on, or None."""
-        if not 0 <= fraction < 1:
-            raise ValueError(
-                f"validation_fraction is {fraction}; give the share to hold out, at least 0 (none) and below 1"
-            )
+    def _split(self, arrays, fraction, seed):
+        """Return the arrays to train on, and those to validate on, or None."""
+        fraction = real_number("validation_fraction", fraction, least=0, below=1)
         if not fraction:
-            return (x, y, sample_weight), None
+            return arrays, None
         try:
-            train, val = train_test_split(
-                np.arange(len(x)), test_size=fraction, random_state=seed, stratify=self.strata(y)
+            parts = train_test_split(
+                np.arange(len(arrays[0])), test_size=fraction, random_state=seed, stratify=self.strata(arrays[1])
             )
         except ValueError as error:
             raise ValueError(
-                f"{len(x)} training images, {fraction} of them to validate on: {str(error).rstrip('.')}. Give more "
-                "images, or another validation_fraction (0 for no validation)."
+                f"{len(arrays[0])} training images, {fraction} of them to validate on: {str(error).rstrip('.')}. Give "
+                "more images, or another validation_fraction (0 for no validation)."
             ) from error
-        return tuple(
-            (x[rows], y[rows], None if sample_weight is None else np.asarray(sample_weight)[rows])
-            for rows in (train, val)
-        )
+        return tuple(tuple(array[rows] for array in arrays) for rows in parts)
 
 
-def _checked_arrays(arrays, sample_weight=None):
-    """Return x, y and the sample weights, or None for these: arrays of one length."""
-    if not 2 <= len(arrays) <= 3 or (len(arrays) == 3 and sample_weight is not None):
-        raise ValueError("give the training arrays as (x, y), and sample_weight beside them or as the third, once")
-    x, y, sample_weight = (*map(np.asarray, arrays[:2]), *arrays[2:], sample_weight)[:3]
-    lengths = {"x": len(x), "y": len(y)} | ({} if sample_weight is None else {"sample_weight": len(sample_weight)})
+def _checked_arrays(arrays):
+    """Return (x, y) or (x, y, sample_weight), arrays of one length."""
+    if not 2 <= len(arrays) <= 3:
+        raise ValueError("give the training arrays as (x, y), or as (x, y, sample_weight)")
+    arrays = tuple(map(np.asarray, arrays))
+    lengths = dict(zip(("x", "y", "sample_weight"), map(len, arrays)))
     if len(set(lengths.values())) > 1:
         found = ", ".join(f"{name} {length}" for name, length in lengths.items())
         raise ValueError(f"the training arrays differ in length: {found}. Each example needs one of each")
-    return x, y, None if sample_weight is None else np.asarray(sample_weight)
-
-
-def steps_per_epoch(examples, batch_size, validation_fraction=0):
-    """Return how many batches `fit` takes from so many examples in an epoch, the part held out left aside."""
-    return math.ceil((examples - math.ceil(examples * validation_fraction)) / batch_size)
-
-
-def integer_labels(y):
-    """Return labels as an integer array (n,).
-
-    Raises:
-        ValueError: they are none.
-    """
-    y = np.asarray(y)
-    if y.ndim == 1 and np.issubdtype(y.dtype, np.integer):
-        return y
-    advice = "; for one-hot labels pass y.argmax(axis=-1)" if y.ndim == 2 and y.shape[1] > 1 else ""
-    raise ValueError(f"labels are {y.dtype} {y.shape}; give integers of shape (n,){advice}")
+    return arrays
