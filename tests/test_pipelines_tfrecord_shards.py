@@ -18,9 +18,10 @@ from PIL import Image
 
 from text_recognizer.datasets import tiny_imagenet
 from text_recognizer.datasets.tiny_imagenet import TinyImagenet, read_image
+from text_recognizer.models import image_model
 from text_recognizer.pipelines import tfrecord_shards
 from text_recognizer.pipelines.source import sha256
-from text_recognizer.pipelines.tfrecord_shards import CONTENTS, open_shards, write_shards
+from text_recognizer.pipelines.tfrecord_shards import CONTENTS, open_shards, random_flip, standardize, write_shards
 from workbook.pages import ROOT
 
 # Of a shape that no data set has.
@@ -515,6 +516,32 @@ def test_standardized_images_have_mean_0_and_deviation_1(written):
     (images, _) = next(iter(written.training_batches(16, 20)))
     np.testing.assert_allclose(images.numpy().mean(axis=(1, 2, 3)), 0, atol=1e-4)
     np.testing.assert_allclose(images.numpy().std(axis=(1, 2, 3)), 1, rtol=1e-4)
+
+
+def test_standardization_is_that_of_tensorflow_and_of_the_models():
+    images = np.concatenate([ARRAY, ARRAY // 64, np.full_like(ARRAY[:1], 200)])
+    result = standardize(images).numpy()
+    np.testing.assert_allclose(result, tf.image.per_image_standardization(images), atol=1e-5)
+    np.testing.assert_allclose(result, image_model.standardize(images, None)[0], atol=1e-5)
+    assert not result[-1].any()
+
+
+@pytest.mark.parametrize("images", [ARRAY, np.float32(ARRAY[:, :, :3, :1])], ids=["uint8", "float32"])
+def test_flips_differ_from_image_to_image_and_repeat_with_their_seeds(images):
+    images = np.repeat(images, 10, axis=0)
+    flipped = random_flip(images, (1, 2)).numpy()
+    mirrored = (flipped == images[:, :, ::-1]).all(axis=(1, 2, 3))
+    assert (mirrored | (flipped == images).all(axis=(1, 2, 3))).all() and 100 < mirrored.sum() < 200
+    np.testing.assert_array_equal(flipped, random_flip(images, (1, 2)))
+    assert (flipped != random_flip(images, (1, 3)).numpy()).any()
+
+
+@pytest.mark.parametrize("threads", [1, 5])
+def test_it_matters_not_how_many_threads_read(written, threads):
+    expected = pixels(written.training_batches(16, shuffle=20, seed=3), 12)
+    options = tf.data.Options()
+    options.threading.private_threadpool_size = threads
+    assert pixels(written.training_batches(16, shuffle=20, seed=3).with_options(options), 12) == expected
 
 
 def test_layers_do_what_the_pipeline_does(written):

@@ -2,8 +2,8 @@
 
 A shard is a file of records, each a `tf.train.Example` with the pixels, the label and the name of one image
 (https://www.tensorflow.org/tutorials/load_data/tfrecord). The pixels are stored as they are, uint8, and not as a JPEG:
-that takes six times the room and is read twice as fast, since nothing is left to decode. What changes from epoch to
-epoch, the order and the flips, is not stored: it happens on reading.
+that takes six times the room, and nothing is left to decode. What changes from epoch to epoch, the order and the
+flips, is not stored: it happens on reading.
 
 The folder of the shards has a table of contents, shards.json: what the shards were made from, the shape of the images,
 how many each shard holds, and its checksum. The folder is there whole or not at all.
@@ -189,7 +189,7 @@ class Shards:
             names = {name for name, *_ in differing}
             raise self._error(f"{self.folder} differs from {len(names)} of the images, the first is {min(names)}")
 
-    def _parsed(self, batches, standardize):
+    def _parsed(self, batches, standardized):
         """Return the images and labels of batches of records, which are flipped where there are seeds for it."""
         import tensorflow as tf
 
@@ -198,8 +198,8 @@ class Shards:
         def parse(records, seeds=None):
             examples = tf.io.parse_example(records, features)
             images = tf.reshape(tf.io.decode_raw(examples["image"], tf.uint8), (-1, *self.image_shape))
-            images = images if seeds is None else _flip(images, seeds)
-            return _standardize(images) if standardize else images, examples["label"]
+            images = images if seeds is None else random_flip(images, seeds)
+            return standardize(images) if standardized else images, examples["label"]
 
         return batches.map(parse, tf.data.AUTOTUNE).prefetch(tf.data.AUTOTUNE)
 
@@ -363,20 +363,52 @@ def _read(file):
     return tf.data.TFRecordDataset(file, buffer_size=1 << 20)
 
 
-def _flip(images, seeds):
-    """Return uint8 images, each mirrored left to right with a chance of one half. All in a few operations."""
+def random_flip(images, seeds):
+    """Mirror images left to right, each with a chance of one half.
+
+    It does what `tf.image.stateless_random_flip_left_right` does, with other random numbers, in a fifth of the time:
+    each image is only copied, and TensorFlow reverses rows of pixels fast where they are given as three dimensions.
+
+    Args:
+        images: a tensor (batch, height, width, channels), of any type.
+        seeds: two integers. The same give the same flips.
+
+    Returns:
+        A tensor like `images`.
+
+    Example:
+        >>> import tensorflow as tf
+        >>> images = tf.tile(tf.reshape(tf.range(3), (1, 1, 3, 1)), (4, 1, 1, 1))
+        >>> random_flip(images, (0, 2)).numpy()[:, 0, :, 0].tolist()
+        [[2, 1, 0], [2, 1, 0], [0, 1, 2], [0, 1, 2]]
+    """
     import tensorflow as tf
 
     shape = tf.shape(images)
     coins = tf.random.stateless_uniform(shape[:1], seeds, 0, 2, tf.int32)
     rows = tf.dynamic_partition(tf.range(shape[0]), coins, 2)
     same, mirrored = (tf.gather(images, part) for part in rows)
-    mirrored = tf.reverse(tf.reshape(mirrored, (-1, shape[2], shape[3])), [1])  # of three dimensions: four times faster
+    mirrored = tf.reverse(tf.reshape(mirrored, (-1, shape[2], shape[3])), [1])
     return tf.dynamic_stitch(rows, [same, tf.reshape(mirrored, (-1, *images.shape[1:]))])
 
 
-def _standardize(images):
-    """Do what `tf.image.per_image_standardization` does, in half the time: it computes each mean twice."""
+def standardize(images):
+    """Give each image mean 0 and standard deviation 1.
+
+    It does what `tf.image.per_image_standardization` does, to rounding, in half the time: that one computes each mean
+    twice.
+
+    Args:
+        images: a tensor (batch, height, width, channels), of any type.
+
+    Returns:
+        A float32 tensor. The deviation is taken to be at least 1 / sqrt(values of an image), so that an image of one
+        colour becomes 0.
+
+    Example:
+        >>> standardize(np.array([0, 0, 4, 4], "uint8").reshape(1, 2, 2, 1)).numpy().ravel().tolist()
+        [-1.0, -1.0, 1.0, 1.0]
+    """
     import tensorflow as tf
 
     images = tf.cast(images, tf.float32)
