@@ -5,13 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.drawn_lines import TEXTS, write_lines
 from text_recognizer.cli import main
 from text_recognizer.datasets import Digits
-from text_recognizer.recipes.recognizers import RECIPES, Recipe
+from text_recognizer.recipes.recognizers import OWN_LINES, RECIPES, Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -144,6 +146,122 @@ def test_what_the_error_advises_the_command_can_do(capsys):
     assert run("train", "--subsample", "0.05", "--validation-fraction", "0", "--epochs", "1") == 0
 
 
+# Lines of one's own
+
+
+@pytest.fixture
+def lines(monkeypatch):
+    """A folder of a few lines, and a small network for them."""
+    small = {"filters": (4, 4, 4, 8, 8), "units": 16, "blocks": 1}
+    monkeypatch.setitem(RECIPES, "line_convnext", Recipe(1, 1e-2, line=True, network_args=small))
+    recipe = Recipe(3, 1e-2, batch_size=4, augment=True, line=True, warm_up=0.2, weight_decay=1e-2, clip=5.0)
+    monkeypatch.setitem(OWN_LINES, "line_convnext", recipe)
+    return write_lines(Path("lines"))
+
+
+WEIGHTS = "LineModel_TextLines_line_convnext.weights.h5"
+
+
+def test_lines_are_learned_judged_and_read(capsys, lines):
+    write_lines(Path("other"), ["the quay", "tea"])
+    assert main(["train", "--lines", "lines", "--validation", "other", "--height", "32"]) == 0
+    trained = capsys.readouterr().out.splitlines()
+    assert trained[0] == "lines: 10 + 2 lines, 10 characters" and "line_convnext" in trained[1]
+    assert sum("val_character_error_rate" in line for line in trained) == 3
+    assert trained[-2] == f"weights in {Path('weights', 'lines', WEIGHTS)}"
+    assert trained[-1].startswith("validation character error rate ") and ", word error rate " in trained[-1]
+
+    assert main(["evaluate", "--lines", "other"]) == 0  # its alphabet and its height are those of the weights
+    judged = capsys.readouterr().out.splitlines()
+    assert judged == ["other: 2 + 0 lines, 10 characters", trained[-1].replace("validation", "other")]
+
+    Path("other", "blank.PNG").write_bytes(b"no image")
+    Path("other", "notes.md").write_text("no image either")
+    assert main(["read", "--network", "line_convnext", "--write-texts", "other", "lines/ann-0.png"]) == 1
+    out, err = capsys.readouterr()
+    assert err.count("\n") == 1 and "blank.PNG cannot be read as an image" in err
+    read = dict(line.split("\t")[:2] for line in out.splitlines())
+    assert list(read) == [str(Path("other", f"ann-{i}.png")) for i in range(2)] + [str(Path("lines/ann-0.png"))]
+    for path, text in read.items():
+        assert Path(path).with_suffix(".pred.txt").read_text("utf-8") == f"{text}\n"
+    assert Path("other", "ann-0.gt.txt").read_text("utf-8") == "the quay\n"
+
+
+def test_lines_that_cannot_be_used_are_refused_or_skipped(capsys, lines):
+    Path("lines", "ann-1.gt.txt").unlink()
+    assert main(["train", "--lines", "lines"]) == 1
+    out, err = capsys.readouterr()
+    assert out == "" and "1 of the lines cannot be used: lines/ann-1.png: there is no text ann-1.gt.txt" in err
+    assert err.count("\n") == 1 and not Path("weights").exists()
+    options = ["--lines", "lines", "--on-error", "skip", "--validation-fraction", "0", "--epochs", "1"]
+    assert main(["train", *options]) == 0
+    out, err = capsys.readouterr()
+    assert out.startswith("lines: 9 + 0 lines, 10 characters, 1 skipped\n") and "validation" not in out
+    assert err == "skipped lines/ann-1.png: there is no text ann-1.gt.txt\n"
+
+
+def arrays(path):
+    """Return all that a file of weights holds, a dict of the name to the array."""
+    found = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[()]} if isinstance(item, h5py.Dataset) else {}))
+    return found
+
+
+def test_a_training_on_lines_that_was_interrupted_goes_on_to_the_same_weights(capsys, monkeypatch, lines):
+    def interrupt(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    arguments = ["train", "--lines", "lines", "--validation-fraction", "0.2", "--weights-dir"]
+    assert main([*arguments, "whole"]) == 0
+    with monkeypatch.context() as patch:
+        patch.setattr("keras.callbacks.History.on_epoch_begin", interrupt, raising=False)
+        assert main([*arguments, "stopped"]) == 130
+    assert main([*arguments, "stopped", "--batch-size", "5"]) == 1
+    capsys.readouterr()
+    assert main([*arguments, "stopped"]) == 0
+    assert "Epoch 1/3" not in capsys.readouterr().out and os.listdir("stopped") == [WEIGHTS]
+    whole, stopped = (arrays(Path(folder, WEIGHTS)) for folder in ("whole", "stopped"))
+    assert whole.keys() == stopped.keys() and len(whole) > 50
+    for name, array in whole.items():
+        np.testing.assert_array_equal(array, stopped[name], err_msg=name)
+
+
+def test_it_starts_from_weights_of_another_alphabet(capsys, lines):
+    arguments = ["--validation-fraction", "0", "--epochs", "1", "--weights-dir"]
+    assert main(["train", "--lines", "lines", *arguments, "first"]) == 0
+    write_lines(lines, [*TEXTS, "quay"])
+    capsys.readouterr()
+    first = str(Path("first", WEIGHTS))
+    assert main(["train", "--lines", "lines", "--from", first, *arguments, "second"]) == 0
+    assert f"starts from {first}, which knows 12 of the 15 classes" in capsys.readouterr().out
+    assert main(["train", "--lines", "lines", "--from", first, "--height", "40", *arguments, "third"]) == 1
+    assert "is for images 48 pixels high, and these are 40" in capsys.readouterr().err
+    assert main(["train", "--network", "mlp", "--from", first]) == 1
+    assert "holds the weights of LineModel_TextLines_line_convnext, and not of a network mlp" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (["train", "--lines", "nowhere"], "no lines in nowhere: there is no such folder"),
+        (["train", "--lines", ".", "--network", "vgg"], "vgg reads single characters: with --lines give --network line_cnn"),
+        (["train", "--validation", "."], "--validation goes with --lines"),
+        (["evaluate", "--on-error", "skip"], "--on-error goes with --lines"),
+        (["train", "--lines", ".", "--data", "full"], "--data does not go with --lines"),
+        (["train", "--lines", ".", "--subsample", "0.5"], "--subsample does not go with --lines"),
+        (["evaluate", "--lines", "."], "first run python -m text_recognizer train --network line_convnext --lines FOLDER"),
+        (["train", "--from", "nowhere.weights.h5"], "no weights in nowhere.weights.h5"),
+        (["read", "--network", "mlp", "."], "no weights in"),
+    ],
+)
+def test_options_that_do_not_go_together(capsys, arguments, message):
+    assert main(arguments) == 1
+    out, err = capsys.readouterr()
+    assert message in err and err.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     "option, name",
     [
@@ -208,7 +326,7 @@ def test_data_chooses_the_source(capsys, monkeypatch, image):
 
 def test_from_a_shell_an_error_is_one_line_and_nothing_else_is_written(image):
     done = subprocess.run(
-        [sys.executable, "-m", "text_recognizer", "read", "--line", "--weights-dir", "nowhere", image],
+        [sys.executable, "-m", "text_recognizer", "read", "--network", "line_cnn", "--weights-dir", "nowhere", image],
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,

@@ -1,16 +1,22 @@
 """The line model: it learns lines, says how well it reads them, and reads images of every kind."""
 
+from pathlib import Path
+
 import keras
 import numpy as np
 import pytest
 from PIL import Image
 
+from tests.drawn_lines import write_lines
 from text_recognizer.datasets import EmnistLines
 from text_recognizer.datasets.synthetic.characters import draw_text
+from text_recognizer.datasets.text_lines import TextLines
 from text_recognizer.images import ImageError
-from text_recognizer.metrics import character_error_rate
+from text_recognizer.metrics import character_error_rate, word_error_rate
 from text_recognizer.models import LineModel
+from text_recognizer.models.line_model import ctc_per_character
 from text_recognizer.networks import lenet, line_cnn
+from text_recognizer.networks.line_convnext import line_convnext
 from text_recognizer.pipelines.arrays import DatasetSequence, batched_dataset
 from text_recognizer.training.weights import WeightsError
 
@@ -209,3 +215,58 @@ def test_a_line_of_the_data_set_is_read_as_an_image_too(trained):
     through_image = [trained.predict_on_image(line, strategy="greedy").text for line in lines]
     assert character_error_rate(direct, through_image) < 0.4  # of other lines it would be about 1
     assert character_error_rate(direct, through_image[1:] + through_image[:1]) > 0.7
+
+
+# Lines of any width
+
+
+@pytest.fixture(scope="module")
+def own(tmp_path_factory):
+    """A model that has learned a few lines of different widths, all but by heart."""
+    folder = tmp_path_factory.mktemp("own")
+    data = TextLines(write_lines(folder / "lines"), write_lines(folder / "other", ["the sea", "quay"]), height=32)
+    keras.utils.set_random_seed(0)
+    arguments = {"filters": (8, 16, 16, 24, 32), "units": 48, "blocks": 1, "dropout_amount": 0}
+    model = LineModel(data, line_convnext(data.input_shape, data.output_shape, **arguments), weights_dir=folder)
+    model.compile(optimizer=keras.optimizers.Adam(3e-3), steps_per_execution=1)
+    model.history = model.fit(validation=(data.x_test, data.y_test), batch_size=4, epochs=60, verbose=0).history
+    return model
+
+
+def test_it_learns_lines_of_any_width(own):
+    data = own.data
+    assert own.history["loss"][0] > 3 > 0.5 > own.history["loss"][-1]
+    assert own.evaluate(data.x_train, data.y_train) < 0.2
+    # q, u and y are in no training text: nobody reads them, and they count
+    assert own.evaluate(data.x_test, data.y_test) >= 3 / 11 and own.history["val_character_error_rate"][-1] >= 3 / 11
+    assert own.evaluate(data.x_test, data.y_test, metric=word_error_rate) in (0.5, 2 / 3, 1)
+
+
+def test_how_a_line_is_read_does_not_depend_on_the_others(own):
+    x = own.data.x_train
+    assert own.read(x) == [own.read(x[row : row + 1])[0] for row in range(len(x))] == own.read(x[::-1])[::-1]
+
+
+def test_an_image_is_read_as_the_same_line_of_the_data_set(own):
+    for line, path in zip(own.read(own.data.x_train[:4]), sorted(Path(own.data.folder).glob("*.png"))):
+        prediction = own.predict_on_image(path, strategy="greedy")
+        assert prediction.text == line and 0 < prediction.confidence <= 1
+
+
+def test_a_text_that_its_own_image_is_too_narrow_for_is_refused(own):
+    x = np.empty(2, object)
+    x[:] = np.zeros((32, 400), np.uint8), np.zeros((32, 16), np.uint8)
+    y = np.array([[1, 2, 3, 4, 5], [1, 2, 3, 4, 5]])
+    with pytest.raises(ValueError, match="1 of 1 texts need more than the 4 steps"):
+        own.fit((x, y), validation_fraction=0)
+
+
+def test_a_network_is_traced_once_for_all_widths(own, monkeypatch):
+    traces = []
+    monkeypatch.setattr(own, "loss", lambda: lambda y, logits: traces.append(logits.shape) or ctc_per_character(y, logits))
+    own.compile(optimizer=keras.optimizers.SGD(0.0), steps_per_execution=1)
+    data = own.data
+    own.fit(validation=(data.x_test, data.y_test), batch_size=2, epochs=1, verbose=0)
+    first = len(traces)
+    own.fit(validation=(data.x_test, data.y_test), batch_size=1, epochs=2, verbose=0)
+    assert 1 <= first == len(traces) <= 3

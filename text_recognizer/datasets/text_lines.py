@@ -172,11 +172,13 @@ class TextLines(Dataset):
         problems = {}
         lines = self._read(self.folder, problems)
         held_out = self._read(self.validation, problems) if self.validation is not None else []
+        problems = dict(sorted(problems.items()))
         if problems and self.on_error == "refuse":
-            named = "; ".join(f"{name}: {reason}" for name, reason in list(problems.items())[:NAMED])
+            named = [f"{name}: {reason}" for name, reason in problems.items()][:NAMED]
+            more = ["and so on"] if len(problems) > NAMED else []
             raise ValueError(
-                f"{len(problems):,} of the lines cannot be used: {named}{'; ...' if len(problems) > NAMED else ''}. "
-                "Mend them, or have such lines skipped (on_error='skip', --on-error skip)"
+                f"{len(problems):,} of the lines cannot be used: {'; '.join(named + more)}. Mend them, or have such "
+                "lines skipped (on_error='skip', --on-error skip)"
             )
         for folder, found in ((self.folder, lines), (self.validation, held_out)):
             if folder is not None and not found:
