@@ -68,8 +68,8 @@ def compare(name, folder, sides, arguments):
     counts = ", ".join(f"{len(contest.x(part)):,} for {part}" for part in PARTS)
     print(f"\n{name}. {contest.description}: {counts}. {contest.how} Seed {contest.seed}.")
     print(f"Seconds to a validation accuracy of {target}:\n")
-    columns = ("", "seconds", "ratio", "epoch", "1st epoch", "others", "judging", "validation", "test", "peak MB")
-    print("{:20}{:>9}{:>7}{:>7}{:>11}{:>9}{:>9}{:>12}{:>8}{:>9}".format(*columns))
+    columns = ("seconds", "ratio", "epoch", "1st epoch", "others", "judging", "test", "peak MB", "validation by epoch")
+    print("{:20}{:>9}{:>7}{:>7}{:>11}{:>9}{:>9}{:>8}{:>9}  {}".format("", *columns))
     first = None
     for side, python in sides.items():
         backend = "jax" if side == "jax" else "tensorflow"
@@ -82,7 +82,8 @@ def compare(name, folder, sides, arguments):
         print(
             f"{SIDES[side]:20}{shown(needed, '.1f', 'never'):>9}{shown(needed and needed / first, '.2f'):>7}"
             f"{shown(reached is not None and reached + 1, 'd'):>7}{seconds[0]:>11.1f}{others:>9.1f}"
-            f"{told['judging']:>9.1f}{validation[-1]:>12.4f}{told['test']:>8.4f}{told['memory'] / 1e6:>9,.0f}",
+            f"{told['judging']:>9.1f}{told['test']:>8.4f}{told['memory'] / 1e6:>9,.0f}  "
+            + " ".join(f"{accuracy:.3f}" for accuracy in validation),
             flush=True,
         )
 
@@ -334,7 +335,8 @@ def torch_network(contest):
         shares = {i: 0.2 for i, layer in enumerate(network) if isinstance(layer, nn.ReLU)}
     elif contest.network == "lenet":
         network = networks.lenet(shape, classes)
-        shares = {i: 0.2 for i, layer in enumerate(network) if isinstance(layer, nn.MaxPool2d)} | {len(network) - 2: 0.2}
+        pool = next(i for i, layer in enumerate(network) if isinstance(layer, nn.MaxPool2d))
+        shares = {pool: 0.2, len(network) - 2: 0.2}
     elif contest.network == "vgg":
         network = networks.vgg(shape, classes, ((32,), (64,), (128, 128)), 256)
         pools = [i for i, layer in enumerate(network) if isinstance(layer, nn.MaxPool2d)]

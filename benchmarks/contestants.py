@@ -58,7 +58,8 @@ def run(python, module, *arguments, **environment):
         RuntimeError: it failed; the message is the end of what it said.
     """
     command = [python, "-m", module, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | {"KERAS_BACKEND": "tensorflow"} | environment)
+    environment = {"KERAS_BACKEND": "tensorflow"} | environment
+    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])

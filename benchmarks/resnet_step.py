@@ -85,7 +85,7 @@ def show_steps(arguments, pythons, batch, ways, machine=None):
     print(f"\nA training step, width {arguments.width}, batch {batch}, {arguments.rounds} x {arguments.steps} steps.")
     if machine:
         flops, peak = machine["flops"], machine["peak"]
-        print(f"{flops / 1e9:.1f} GFLOP; peak of this machine, a product of float32 matrices: {peak / 1e9:.0f} GFLOP/s.")
+        print(f"{flops / 1e9:.1f} GFLOP; peak of this machine: {peak / 1e9:.0f} GFLOP/s (a product of float32 matrices).")
     print(f"\n{'':38}{'seconds':>9}{'ratio':>7}{'images/s':>10}{'GFLOP/s':>9}{'peak MB':>9}{'first loss':>12}")
     found, failed = collections.defaultdict(list), {}
     for _ in range(arguments.rounds):
@@ -94,7 +94,7 @@ def show_steps(arguments, pythons, batch, ways, machine=None):
                 try:
                     found[name].append(ask(arguments, pythons, name, batch))
                 except RuntimeError as error:
-                    failed[name] = str(error).strip().splitlines()[-1]
+                    failed[name] = next(line for line in reversed(str(error).splitlines()) if "Error" in line)
     seconds = {name: statistics.median(sum((one["seconds"] for one in told), [])) for name, told in found.items()}
     expected = found["subclassed"][0]["losses"][0]
     for name, told in found.items():
@@ -138,13 +138,12 @@ def show_first(arguments, pythons, batch):
 
 def timed(step, count, at_once=1):
     """Take steps; return their seconds, the losses of all, and the peak of the memory."""
-    losses = [step() for _ in range(2)]
-    seconds = []
-    for _ in range(count):
+    losses, seconds = [], []
+    for _ in range(2 + count):
         started = time.perf_counter()
         losses.append(step())
         seconds.append((time.perf_counter() - started) / at_once)
-    return {"seconds": seconds, "losses": losses, "memory": peak_memory()}
+    return {"seconds": seconds[2:], "losses": losses, "memory": peak_memory()}
 
 
 def keras_steps(
