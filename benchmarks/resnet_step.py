@@ -85,7 +85,7 @@ def show_steps(arguments, pythons, batch, ways, machine=None):
     print(f"\nA training step, width {arguments.width}, batch {batch}, {arguments.rounds} x {arguments.steps} steps.")
     if machine:
         flops, peak = machine["flops"], machine["peak"]
-        print(f"{flops / 1e9:.1f} GFLOP; peak of this machine: {peak / 1e9:.0f} GFLOP/s (a product of float32 matrices).")
+        print(f"{flops / 1e9:.1f} GFLOP; a product of float32 matrices makes {peak / 1e9:.0f} GFLOP/s.")
     print(f"\n{'':38}{'seconds':>9}{'ratio':>7}{'images/s':>10}{'GFLOP/s':>9}{'peak MB':>9}{'first loss':>12}")
     found, failed = collections.defaultdict(list), {}
     for _ in range(arguments.rounds):
