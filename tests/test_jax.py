@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 
 from tests import backends, tiny_run
+from text_recognizer.cli import main
 from workbook.pages import ROOT
 
 WITHOUT_TENSORFLOW = """
@@ -151,7 +152,7 @@ print(json.dumps(said.getvalue().splitlines()))
 """
 
 
-def test_the_resnet_goes_on_from_arrays_and_refuses_what_needs_tensorflow(run_jax, tmp_path):
+def test_the_resnet_goes_on_from_arrays_and_refuses_what_needs_tensorflow(run_jax, tmp_path, monkeypatch, capsys):
     whole, stopped = (tiny_run.command(name) for name in ("whole", "stopped"))
     code = f"sys.argv[1:] = [{json.dumps([whole, stopped])!r}]\n{RESNET}"
     loop, machines = json.loads(run_jax(code, tmp_path).splitlines()[-1])
@@ -160,3 +161,9 @@ def test_the_resnet_goes_on_from_arrays_and_refuses_what_needs_tensorflow(run_ja
     csv = [(tmp_path / name / "history.csv").read_bytes() for name in ("whole", "stopped")]
     assert csv[0] == csv[1]
     assert "--loop needs TensorFlow" in loop and "TF_CONFIG needs TensorFlow" in machines
+
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path / "keras"))
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    monkeypatch.delenv("WORKBOOK_DATA", raising=False)
+    assert main(["resnet", *tiny_run.command(tmp_path / "whole")]) == 1
+    assert "has backend jax, not tensorflow" in capsys.readouterr().err

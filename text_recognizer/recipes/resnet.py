@@ -11,8 +11,8 @@ With TensorFlow it reads TFRecord shards, and trains on all GPUs of a machine, a
 if it is started on each with a TF_CONFIG that names them all
 (https://www.tensorflow.org/guide/distributed_training) and with `by_hand`. With another backend of
 Keras, as JAX, it reads a memory-mapped array, and trains on one device. TensorFlow need not be
-installed then. The two draw their flips and their order each in its own way, so a run goes on with
-the backend that it was begun with.
+installed then. Each draws order and flips in its own way, so a run goes on with the backend that it
+was begun with, and no other.
 """
 
 import dataclasses
@@ -171,6 +171,7 @@ def train(
     model = (_ImageModelByHand if by_hand else ImageModel)(data, network, weights_dir=folder)
 
     settings = {
+        "backend": keras.backend.backend(),
         **{name: value for name, value in dataclasses.asdict(configuration).items() if name not in CHANGEABLE},
         "images": images,
         "dtype_policy": dtype_policy,
