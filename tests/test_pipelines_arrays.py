@@ -643,3 +643,25 @@ def test_a_refusal_leaves_tensorflow_as_it_was():
         batched_dataset(X, Y, 4, augment_fn=lambda x, y: (tf.map_fn(fail, x), y))
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         keras.layers.Dense(1).build((None, 2))
+
+
+# A part of the examples
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_rows_give_the_batches_of_a_copy_of_these_rows(shuffle):
+    x, y = np.arange(20).reshape(10, 2), np.arange(10)
+    rows = np.array([7, 1, 8, 3, 5])
+    arguments = {"batch_size": 2, "shuffle": shuffle, "seed": 3}
+    copies = DatasetSequence(x[rows], y[rows], **arguments)
+    for batches in (DatasetSequence(x, y, rows=rows, **arguments), batched_dataset(x, y, rows=rows, **arguments)):
+        assert len(batches) == len(copies) == 3
+        for (a, b), (c, d) in zip(batches, DatasetSequence(x[rows], y[rows], **arguments), strict=True):
+            np.testing.assert_array_equal(a, c)
+            np.testing.assert_array_equal(b, d)
+
+
+@pytest.mark.parametrize("rows", [[], [0.5], [[0, 1]], [True, False]])
+def test_rows_that_are_none_are_refused(rows):
+    with pytest.raises(ValueError, match="rows is .* give integers"):
+        DatasetSequence(np.arange(4), np.arange(4), rows=rows)

@@ -1,5 +1,6 @@
 """A network joined to its data, its loss and its weights: what all recognizers share."""
 
+import functools
 import math
 from contextlib import nullcontext
 from pathlib import Path
@@ -145,8 +146,8 @@ class Recognizer:
         self._compile_once(steps_per_epoch)
         if checkpoints is not None and not isinstance(checkpoints, Checkpoints):
             settings = {"model": self.name, "batch_size": batch_size, "seed": seed}
-            if isinstance(training, tuple):
-                settings |= {"images": len(training[0]), "validation_fraction": validation_fraction}
+            if isinstance(training, dict):
+                settings |= {"images": len(training["rows"]), "validation_fraction": validation_fraction}
             names = {"name": self.name, "class_names": self.data.class_names}
             checkpoints = Checkpoints(checkpoints, settings=settings, layers=self.random_layers, **names)
 
@@ -177,10 +178,13 @@ class Recognizer:
         Returns:
             Logits, float32 (n, *the network's output without the batch).
         """
-        # called, not `network.predict`: a network costs more to trace than to run over some thousand images
+        # TensorFlow: called, since a network costs more to trace than to run over some thousand images. JAX would
+        # compile each operation alone, which takes longer than all of them together.
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        run = functools.partial(self.network, training=False) if on_tensorflow else self.network.predict_on_batch
         nothing = np.zeros(len(x), "uint8")  # the place of the labels
         batches = DatasetSequence(x, nothing, batch_size, format_fn=self.format_fn)
-        outputs = [self.network(batch, training=False) for batch, _ in batches]
+        outputs = [run(batch) for batch, _ in batches]
         return np.concatenate([keras.ops.convert_to_numpy(output) for output in outputs])
 
     def evaluate(self, x, y, batch_size=256):
@@ -246,7 +250,7 @@ class Recognizer:
             x, y: as `data.x_train`, `data.y_train`.
             batch_size: examples in a batch.
             augment: whether to apply `augmentation`, if there is one.
-            **order: `sample_weight`, `shuffle`, `seed` and `first_epoch` of `DatasetSequence`.
+            **order: `rows`, `sample_weight`, `shuffle`, `seed` and `first_epoch` of `DatasetSequence`.
 
         Returns:
             A `tf.data.Dataset` on TensorFlow, which prepares batches in other threads; a `DatasetSequence` elsewhere.
@@ -308,14 +312,14 @@ class Recognizer:
         """Refuse, before the training, batches that the network cannot learn from; to be overridden."""
 
     def _parts(self, training, validation, fraction, seed):
-        """Return what to train and what to validate on: checked arrays (x, y) or (x, y, weight), batches, or None."""
+        """Return what to train and what to validate on: what `make_batches` takes of arrays, batches, or None."""
         if isinstance(training, np.ndarray):
             raise TypeError("training is one array; give (x, y), or batches")
         if isinstance(validation, tuple | list):
-            validation = _checked_arrays(validation)
+            validation = self._checked_arrays(validation)
         if training is not None and not isinstance(training, tuple | list):
             return training, validation
-        training = _checked_arrays((self.data.x_train, self.data.y_train) if training is None else training)
+        training = self._checked_arrays((self.data.x_train, self.data.y_train) if training is None else training)
         return self._split(training, fraction, seed) if validation is None else (training, validation)
 
     def _compile_once(self, steps_per_epoch):
@@ -333,39 +337,35 @@ class Recognizer:
         """Return the batches that `_parts` gave, or those of its arrays, or None."""
         if data is None:
             return None
-        if not isinstance(data, tuple):
-            batches = data(first_epoch) if callable(data) else data
-            self._check_batches(batches)
-            return batches
-        x, y, *weight = data
-        self.check_labels(y, x)
-        sample_weight = weight[0] if weight else None
-        return self.make_batches(x, y, batch_size, augment, sample_weight=sample_weight, first_epoch=first_epoch, **order)
+        if isinstance(data, dict):
+            return self.make_batches(**data, batch_size=batch_size, augment=augment, first_epoch=first_epoch, **order)
+        batches = data(first_epoch) if callable(data) else data
+        self._check_batches(batches)
+        return batches
 
     def _split(self, arrays, fraction, seed):
-        """Return the arrays to train on, and those to validate on, or None."""
+        """Return the arrays with the rows to train on, and with those to validate on, or None."""
         fraction = real_number("validation_fraction", fraction, least=0, below=1)
         if not fraction:
             return arrays, None
+        rows = arrays["rows"]
         try:
-            parts = train_test_split(
-                np.arange(len(arrays[0])), test_size=fraction, random_state=seed, stratify=self.strata(arrays[1])
-            )
+            parts = train_test_split(rows, test_size=fraction, random_state=seed, stratify=self.strata(arrays["y"]))
         except ValueError as error:
             raise ValueError(
-                f"{len(arrays[0])} training images, {fraction} of them to validate on: {str(error).rstrip('.')}. Give "
+                f"{len(rows)} training images, {fraction} of them to validate on: {str(error).rstrip('.')}. Give "
                 "more images, or another validation_fraction (0 for no validation)."
             ) from error
-        return tuple(tuple(array[rows] for array in arrays) for rows in parts)
+        return tuple(arrays | {"rows": part} for part in parts)
 
-
-def _checked_arrays(arrays):
-    """Return (x, y) or (x, y, sample_weight), arrays of one length."""
-    if not 2 <= len(arrays) <= 3:
-        raise ValueError("give the training arrays as (x, y), or as (x, y, sample_weight)")
-    arrays = tuple(map(np.asarray, arrays))
-    lengths = dict(zip(("x", "y", "sample_weight"), map(len, arrays)))
-    if len(set(lengths.values())) > 1:
-        found = ", ".join(f"{name} {length}" for name, length in lengths.items())
-        raise ValueError(f"the training arrays differ in length: {found}. Each example needs one of each")
-    return arrays
+    def _checked_arrays(self, arrays):
+        """Return what `make_batches` takes of (x, y) or (x, y, sample_weight), arrays of one length."""
+        if not 2 <= len(arrays) <= 3:
+            raise ValueError("give the training arrays as (x, y), or as (x, y, sample_weight)")
+        arrays = dict(zip(("x", "y", "sample_weight"), map(np.asarray, arrays)))
+        lengths = {name: len(array) for name, array in arrays.items()}
+        if len(set(lengths.values())) > 1:
+            found = ", ".join(f"{name} {length}" for name, length in lengths.items())
+            raise ValueError(f"the training arrays differ in length: {found}. Each example needs one of each")
+        self.check_labels(arrays["y"], arrays["x"])
+        return arrays | {"rows": np.arange(len(arrays["x"]))}

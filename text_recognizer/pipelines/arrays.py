@@ -46,6 +46,8 @@ class DatasetSequence(keras.utils.PyDataset):
             objects, n arrays of different shapes, where a subclass makes batches of them.
         y: targets, an array of n.
         batch_size: examples in a batch, at least 1. The last batch holds what is left.
+        rows: which of the examples to take, integers (n,), as of a part that is held out: nothing of x is copied for
+            it. Default: all.
         sample_weight: what each example counts in the loss, an array (n,). The batches are `(x, y, w)` then.
         augment_fn: called with `(x, y)` of a batch, NumPy arrays; returns the two changed. For training only.
         format_fn: the same, called after `augment_fn`. For training and for judging alike.
@@ -81,6 +83,7 @@ class DatasetSequence(keras.utils.PyDataset):
         y,
         batch_size=32,
         *,
+        rows=None,
         sample_weight=None,
         augment_fn=None,
         format_fn=None,
@@ -97,6 +100,9 @@ class DatasetSequence(keras.utils.PyDataset):
                 "np.random in every epoch. Leave it out: workers=2 alone starts threads, which do not"
             )
         self.arrays = _checked(x, y, sample_weight)
+        self.rows = np.arange(len(self.arrays[0])) if rows is None else np.asarray(rows)
+        if self.rows.ndim != 1 or self.rows.dtype.kind not in "iu" or not len(self.rows):
+            raise ValueError(f"rows is {self.rows.dtype} {self.rows.shape}; give integers (n,), one or more")
         self.batch_size = whole_number("batch_size", batch_size)
         self.augment_fn = augment_fn
         self.format_fn = format_fn
@@ -108,7 +114,7 @@ class DatasetSequence(keras.utils.PyDataset):
 
     def __len__(self):
         """Return the number of batches in an epoch."""
-        return math.ceil(len(self.arrays[0]) / self.batch_size)
+        return math.ceil(len(self.rows) / self.batch_size)
 
     def __getitem__(self, index):
         """Return batch `index` of this epoch, `(x, y)` or `(x, y, w)`, NumPy arrays.
@@ -146,8 +152,7 @@ class DatasetSequence(keras.utils.PyDataset):
 
         Batch i is made of the examples `order[i * batch_size : (i + 1) * batch_size]`.
         """
-        count = len(self.arrays[0])
-        order = np.random.default_rng([self.seed, epoch]).permutation(count) if self.shuffle else np.arange(count)
+        order = np.random.default_rng([self.seed, epoch]).permutation(self.rows) if self.shuffle else self.rows
         return order, np.random.default_rng(epoch).integers(2**31, size=(len(self), 2))
 
     def take(self, rows):
@@ -169,7 +174,17 @@ class DatasetSequence(keras.utils.PyDataset):
 
 
 def batched_dataset(
-    x, y, batch_size=32, *, sample_weight=None, augment_fn=None, format_fn=None, shuffle=False, seed=None, first_epoch=0
+    x,
+    y,
+    batch_size=32,
+    *,
+    rows=None,
+    sample_weight=None,
+    augment_fn=None,
+    format_fn=None,
+    shuffle=False,
+    seed=None,
+    first_epoch=0,
 ):
     """Return the batches of a `DatasetSequence` as a `tf.data.Dataset`, which prepares them ahead.
 
@@ -188,8 +203,8 @@ def batched_dataset(
     `tf.image.stateless_random_hue(x, 0.1, seed=generator.next())`.
 
     Args:
-        x, y, batch_size, sample_weight, augment_fn, format_fn, shuffle, seed, first_epoch: as in `DatasetSequence`,
-            except that the functions are given and return tensors.
+        x, y, batch_size, rows, sample_weight, augment_fn, format_fn, shuffle, seed, first_epoch: as in
+            `DatasetSequence`, except that the functions are given and return tensors.
 
     Returns:
         A `tf.data.Dataset` of `(x, y)` or `(x, y, w)`, one epoch of known length.
@@ -211,7 +226,7 @@ def batched_dataset(
 
     functions = {"augment_fn": augment_fn, "format_fn": format_fn}
     order = {"shuffle": shuffle, "seed": seed, "first_epoch": first_epoch}
-    sequence = DatasetSequence(x, y, batch_size, sample_weight=sample_weight, **functions, **order)
+    sequence = DatasetSequence(x, y, batch_size, rows=rows, sample_weight=sample_weight, **functions, **order)
     signature = [tf.TensorSpec((None, *array.shape[1:]), array.dtype) for array in sequence.arrays]
     change = None
     if augment_fn is not None or format_fn is not None:
@@ -220,7 +235,7 @@ def batched_dataset(
 
     def deal(_):
         order, seeds = tf.numpy_function(lambda: sequence.deal(next(epochs)), [], [tf.int64, tf.int64])
-        return tf.ensure_shape(order, (len(sequence.arrays[0]),)), tf.ensure_shape(seeds, (len(sequence), 2))
+        return tf.ensure_shape(order, (len(sequence.rows),)), tf.ensure_shape(seeds, (len(sequence), 2))
 
     def batch_rows(order, seeds):
         # Indices are dealt, not examples: eight bytes each, whatever an image weighs.
