@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, fields, replace
 from decimal import ROUND_CEILING, Context, Decimal
 from itertools import zip_longest
 
@@ -74,7 +74,7 @@ class Difference:
 
     message: str
     wider: dict | None = None
-    picture: PictureDifference | None = field(default=None, compare=False)
+    picture: PictureDifference | None = None
 
     def __str__(self) -> str:
         return self.message
@@ -84,13 +84,13 @@ class Difference:
 
 # "100." is a decimal number where NumPy prints it, "[100. 2.5]", and else an integer before a full stop. "5,123.4"
 # alone on its line is two fields of a CSV file.
-_INTEGER = r"(?<![\w.])[-+−]?(?:(?<!\d,)(?!^\d+,[\d.]+$)\d{1,3}(?:,\d{3})+(?!,?\d)|\d+)"
+_INTEGER = r"(?<![\w.])[-+−]?(?:(?<!\d,)(?!^\d+,\d+\.\d+$)\d{1,3}(?:,\d{3})+(?!,?\d)|\d+)"
 _NUMBER = (
     rf"{_INTEGER}\.(?=\s*[-+−\d\[\],.)j])(?!\d)"
     rf"|(?:{_INTEGER}|(?<![\w.])[-+−]?)\.\d+(?:[eE][-+]?\d{{1,5}})?(?!\.?\d)"
     rf"|{_INTEGER}(?:[eE][-+]?\d{{1,5}})?(?!\.?\d|\w)"
 )
-_VERSION = r"\b(?:python|tensorflow|keras|numpy|pytorch|torch|jax|cuda|version|release)\W{1,4}[1-9]\d?\.\d{1,2}\b"
+_VERSION = r"\b(?:python|tensorflow|keras|numpy|pytorch|torch|jax|cuda|version|release)\W{0,4}[1-9]\d?\.\d{1,2}\b"
 _TOKEN = re.compile(rf"(?i:{_VERSION})|(?P<number>{_NUMBER})|\w+|[^\w\s]|\t", re.MULTILINE)
 
 # What has such a name lies between 0 and 1, whatever the tolerance.
@@ -117,7 +117,7 @@ def number_difference(expected: str, got: str, tolerance: Tolerance = Tolerance(
         allowed = Decimal(tolerance.counts)
     else:
         place = Decimal(10) ** min(a.as_tuple().exponent, b.as_tuple().exponent)
-        rounding = place if place < size / 100 and "." not in (expected[-1], got[-1]) else 0
+        rounding = place if place < size / 100 and expected[-1] != "." else 0
         allowed = Decimal(str(tolerance.atol)) + max(Decimal(str(tolerance.rtol)) * size, rounding)
     if off <= allowed:
         return None
@@ -140,8 +140,8 @@ def _is_integer(number: str) -> bool:
 
 def _is_noise(number: Decimal) -> bool:
     """Whether it is 0, or one of the first multiples of 2**-24 or 2**-53, by which float32 and float64 round at 1."""
-    multiples = [abs(float(number)) / unit for unit in (2.0**-24, 2.0**-53)]
-    return not number or any(0.99 <= m <= 16.01 and abs(m - round(m)) <= 0.01 for m in multiples)
+    multiples = [abs(number) * Decimal(2) ** digits for digits in (24, 53)]
+    return not number or any(1 <= round(m) <= 16 and abs(m - round(m)) <= m / 200 for m in multiples)
 
 
 # --- text ---------------------------------------------------------------------------------------
@@ -161,20 +161,21 @@ def text_difference(expected: str, got: str, tolerance: Tolerance = Tolerance())
         if a is None or b is None:
             more, text = ("got", got) if a is None else ("expected", expected)
             return Difference(f"only in what was {more}: {_line(text, (a or b).start())!r}")
-        if a["number"] and b["number"]:
-            is_total = before and before[0][0] in ("of", "/") and _is_integer(a[0])
-            exact = [*tolerance.exact, _decimal(a[0])] if is_total else tolerance.exact
-            wrong = number_difference(a[0], b[0], replace(tolerance, exact=exact))
-            if not wrong and _SHARE.search(name) and 0 <= _decimal(a[0]) <= 1 and not 0 <= _decimal(b[0]) <= 1:
-                wrong = Difference(f"{a[0]} became {b[0]}: {name} lies between 0 and 1")
+        if (was := a["number"]) and (now := b["number"]):
+            is_total = before and before[0].group() in ("of", "/") and _is_integer(was)
+            exact = [_decimal(was)] if is_total else tolerance.exact
+            wrong = number_difference(was, now, replace(tolerance, exact=exact))
+            if not wrong and _SHARE.search(name) and 0 <= _decimal(was) <= 1 and not 0 <= _decimal(now) <= 1:
+                wrong = Difference(f"{was} became {now}: {name} lies between 0 and 1")
         else:
-            wrong = None if a[0].split() == b[0].split() else Difference(f"{a[0]!r} became {b[0]!r}")
+            was, now = a.group(), b.group()
+            wrong = None if was.split() == now.split() else Difference(f"{was!r} became {now!r}")
         wrong = wrong or _moved(pair, before)
         if wrong:
             lines = f"\n  expected: {_line(expected, a.start())}\n  got:      {_line(got, b.start())}"
             return replace(wrong, message=wrong.message + lines)
         before = pair
-        name = a[0] if a[0][-1].isalnum() and not a["number"] else name
+        name = was if was.isidentifier() else name
     return None
 
 
@@ -192,14 +193,14 @@ def _moved(pair: tuple[re.Match, re.Match], before: tuple[re.Match, re.Match] | 
     if starts[0] != starts[1]:
         return None
     line = _line(a.string, a.start())
-    if all(starts) and not a["number"] and not re.search(r"\S {2,}\S", line):
+    if starts[0] and not a["number"] and not re.search(r"\S {2,}\S", line):
         allowed = 1  # prose or code
     else:
         widths = [pair, before] if before else [pair]
-        allowed = 3 + sum(abs(len(was[0]) - len(now[0])) for was, now in widths)
+        allowed = 3 + sum(abs(len(was.group()) - len(now.group())) for was, now in widths)
     if abs(spaces[0] - spaces[1]) <= allowed:
         return None
-    return Difference(f"before {a[0]!r} are {spaces[1]} spaces, not {spaces[0]}")
+    return Difference(f"before {a.group()!r} are {spaces[1]} spaces, not {spaces[0]}")
 
 
 def _line(text: str, position: int) -> str:
@@ -261,7 +262,7 @@ def _picture_difference(was: _Part, now: _Part, tolerance: Tolerance) -> Differe
             return None
     if pixels is None:
         return None
-    enough = (n for n in range(tolerance.shift + 1, MOST_SHIFT + 1) if picture_difference(*pictures, n) is None)
+    enough = (n for n in range(MOST_SHIFT + 1) if picture_difference(*pictures, n) is None)
     return Difference(pixels.message, next(({"shift": n} for n in enough), None), pixels)
 
 
@@ -276,7 +277,7 @@ def figure_difference(was: Mapping, now: Mapping, tolerance: Tolerance = Toleran
     for a, b in zip_longest(was["drawn"], now["drawn"], fillvalue=""):
         largest = max((abs(_decimal(n)) for n in re.findall(_NUMBER, a) if not _is_integer(n)), default=0)
         atol = tolerance.atol + tolerance.rtol * float(largest)
-        if wrong := text_difference(a, b, replace(tolerance, atol=atol, rtol=0)):
+        if wrong := text_difference(a, b, replace(tolerance, atol=atol, rtol=0, exact=())):
             return wrong
     return None
 
@@ -296,4 +297,4 @@ def _parts(outputs: Sequence[Mapping]) -> Iterator[_Part]:
             for mime, content in sorted(output["data"].items()):
                 if mime not in _RANDOM_BY_NATURE:
                     figure = output["metadata"].get(mime, {}).get("figure")
-                    yield _Part(mime, content if isinstance(content, str) else str(content), figure)
+                    yield _Part(mime, str(content), figure)

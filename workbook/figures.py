@@ -137,7 +137,6 @@ def _curve(axes, name: str, x, y) -> Iterator[tuple[str, str]]:
 
 
 def _few(values) -> np.ndarray:
-    values = np.asarray(values)
     if len(values) <= _MOST_POINTS:
         return values
     return values[np.linspace(0, len(values) - 1, _MOST_POINTS).round().astype(int)]
@@ -148,15 +147,15 @@ def _matrix(matrix: np.ndarray) -> str:
     name = f"matrix {'x'.join(map(str, matrix.shape))}"
     if matrix.ndim == 2 and matrix.size <= _MOST_CELLS:
         return f"{name}: {_numbers(matrix.ravel())}"
-    grey = matrix.astype(float).reshape(*matrix.shape[:2], -1).mean(axis=-1)
-    tiles = [tile.mean() for band in np.array_split(grey, _TILES) for tile in np.array_split(band, _TILES, axis=1)]
+    bands = np.array_split(matrix, _TILES)
+    tiles = [tile.mean() for band in bands for tile in np.array_split(band, _TILES, axis=1) if tile.size]
     return f"{name}, means: {_numbers(tiles)}"
 
 
 def _numbers(values) -> str:
     """Integers as they are; other numbers to one in ten thousand of the largest, and always with a decimal point."""
     values = np.asarray(values)
-    if values.dtype.kind not in "fc":
+    if values.dtype.kind != "f":
         return " ".join(str(value) for value in values.tolist())
     largest = np.max(np.abs(values[np.isfinite(values)]), initial=0)
     decimals = 4 - int(np.floor(np.log10(largest))) if largest else 1

@@ -14,7 +14,7 @@ import nbformat
 _COLOURS = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 
 # A time is a number and the short name of a unit. Spelled out, a whole number is what somebody set: "waits 5 seconds".
-_AMOUNT = r"(?<![\w.])(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:e[-+]?\d+)?"
+_AMOUNT = r"(?<![\w.])\d[\d,]*(?:\.\d+)?(?:e[-+]?\d+)?"
 _TIME = (
     # "1min 2s", "1h 2min 3s", "2 min", but not the statistic: "axis 0 min 0.5"
     r"(?<![\w.])(?:\d+ ?h )?\d+ ?min(?: \d+(?:\.\d+)? ?s\b|\b(?! ?[\d=:(-]))"
@@ -26,7 +26,8 @@ _BY_NATURE = [
     (re.compile(r"\b20[2-9]\d-\d\d-\d\d(?:[T ]\d\d:\d\d(?::\d\d(?:\.\d+)?)?(?:Z|[+-]\d\d:\d\d)?)?\b"), "<date>"),
     # with the space around it, which follows from its width
     (re.compile(rf" *(?:{_TIME}) *"), " <time> "),
-    (re.compile(r" <time> (?:(?:[±+,]|of|per loop)? ?<time> )+"), " <time> "),
+    # %timeit
+    (re.compile(r"<time> ± +<time> per loop \(mean ± std\. dev\. of [\d,]+ runs?, [\d,]+ loops? each\)"), "<time>"),
     (re.compile(r"(?<=\bat )0x[0-9a-fA-F]+|\b0x[0-9a-fA-F]{9,}\b"), "<address>"),
     # pandas' Styler and SVG
     (re.compile(r"\bT_[0-9a-f]{5}(?=\b|_)|(?<=id=\")[^\"]+|(?<=href=\"#)[^\"]+|(?<=url\(#)[^)]+"), "<id>"),

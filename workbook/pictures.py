@@ -80,8 +80,6 @@ def _open(png: bytes) -> Image.Image:
 
 
 def _pad(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    if picture.size == size:
-        return picture
     padded = Image.new("RGB", size, "white")
     padded.paste(picture)
     return padded
