@@ -123,9 +123,9 @@ def test_a_layer_with_a_bias_and_one_with_groups():
 def test_what_cannot_be_counted_is_named():
     with pytest.raises(ValueError, match="resnet.* is not built"):
         profile(Resnet(5, 8, [1]))
-    with pytest.raises(ValueError, match="strange is a Softmax, .*known are Conv2D"):
+    with pytest.raises(ValueError, match="strange, a Softmax .*, cannot be counted; known are Conv2D"):
         profile(keras.Sequential([keras.Input((3,)), keras.layers.Softmax(name="strange")]))
-    with pytest.raises(ValueError, match="dense has the activation sigmoid, whose operations cannot be counted"):
+    with pytest.raises(ValueError, match=r"dense, a Dense \(sigmoid\), cannot be counted"):
         profile(keras.Sequential([keras.Input((3,)), keras.layers.Dense(2, activation="sigmoid", name="dense")]))
     with pytest.raises(ValueError, match="conv does not know its shapes"):
         profile(keras.Sequential([keras.Input((None, None, 3)), keras.layers.Conv2D(4, 3, name="conv")]))
@@ -188,7 +188,7 @@ def test_functions_are_measured_in_turn(monkeypatch):
 
 
 def test_no_round_is_refused():
-    with pytest.raises(ValueError, match="repeats is 0; give 1 or more"):
+    with pytest.raises(ValueError, match="repeats is 0; give an integer, 1 or more"):
         measure({}, repeats=0)
 
 
@@ -201,8 +201,7 @@ def test_the_product_is_of_the_size_that_its_operations_say():
 def test_speed_compares_a_step_with_the_peak(monkeypatch):
     monkeypatch.setattr(profiling, "measure", lambda functions, repeats: {"step": 2.0, "matmul": 0.5})
     monkeypatch.setattr(profiling, "matmul", lambda: (lambda: None, 25e9))
-    assert speed(lambda: None, flops=30e9) == Speed(seconds=2.0, gflops=15.0, peak_gflops=50.0)
-    assert speed(lambda: None, flops=30e9).share == 0.3
+    assert speed(lambda: None, flops=30e9) == Speed(seconds=2.0, share=0.3)
 
 
 def test_a_training_step_takes_about_three_times_the_operations():
@@ -213,4 +212,5 @@ def test_a_training_step_takes_about_three_times_the_operations():
             total = tf.reduce_sum(network(x, training=True))
         return tape.gradient(total, network.trainable_variables)
 
-    assert 2.8 < graph_flops(gradients, tf.TensorSpec((1, *IMAGE))) / inference(network) < 3.5
+    # A little less, since TensorFlow counts nothing for its fused batch normalization.
+    assert 2.5 < graph_flops(gradients, tf.TensorSpec((1, *IMAGE))) / inference(network) < 3.5

@@ -67,18 +67,16 @@ def fit(network, training, *, validation_data=None, steps_per_epoch, epochs, ini
             callbacks.on_train_batch_begin(step)
             batch = next(batches, None)
             if batch is None:
-                raise ValueError(
-                    f"training ends after {step} of the {steps_per_epoch} batches of epoch {epoch + 1}: give it "
-                    "repeated, dataset.repeat(), or fewer steps_per_epoch"
-                )
+                done = f"{step} of the {steps_per_epoch} batches of epoch {epoch + 1}"
+                raise ValueError(f"training ends after {done}: give it repeated, dataset.repeat()")
             train_step(*batch)
             callbacks.on_train_batch_end(step)
             if network.stop_training:
                 break
         logs = steps.results()
         if validation_data is not None:
-            results = _test(steps, test_step, validation_data, callbacks)
-            logs |= {f"val_{name}": value for name, value in results.items()}
+            tested = _test(steps, test_step, validation_data, callbacks)
+            logs |= {f"val_{name}": value for name, value in tested.items()}
         callbacks.on_epoch_end(epoch, logs)
         if network.stop_training:
             break
@@ -127,11 +125,6 @@ def _test(steps, test_step, dataset, callbacks):
     return logs
 
 
-def _losses(labels, logits, weights):
-    losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
-    return losses * tf.cast(weights, losses.dtype)
-
-
 class _Steps:
     """What happens to one batch on one replica, and the metrics that add it up over batches and replicas."""
 
@@ -146,23 +139,28 @@ class _Steps:
         with self.strategy.scope():
             self.loss, self.accuracies = keras.metrics.Mean(name="loss"), top_metrics()
 
-    def train(self, images, labels, weights=1):
+    def train(self, *batch):
         optimizer, variables = self.network.optimizer, self.network.trainable_variables
         with tf.GradientTape() as tape:
-            logits = self.network(images, training=True)
-            losses = _losses(labels, logits, weights)
-            penalty = sum(self.network.losses)
+            losses, penalty = self._run(*batch, training=True)
             # The mean over the whole batch: in the last one, the replicas' parts may differ in size.
             replicas = tf.distribute.get_replica_context()
             loss = tf.reduce_sum(losses) / tf.cast(replicas.all_reduce("SUM", tf.size(losses)), losses.dtype)
-            loss += penalty / replicas.num_replicas_in_sync
-            loss = optimizer.scale_loss(loss)  # for float16; does nothing otherwise
+            loss = optimizer.scale_loss(loss + penalty / replicas.num_replicas_in_sync)  # scaled for float16 alone
         optimizer.apply_gradients(zip(tape.gradient(loss, variables), variables))
-        self._measure(losses + penalty, labels, logits)
 
-    def test(self, images, labels, weights=1):
-        logits = self.network(images, training=False)
-        self._measure(_losses(labels, logits, weights) + sum(self.network.losses), labels, logits)
+    def test(self, *batch):
+        self._run(*batch, training=False)
+
+    def _run(self, images, labels, weights=1, *, training):
+        """Return the losses of the images, and the penalty of the network's regularizers; add both to the metrics."""
+        logits = self.network(images, training=training)
+        losses = keras.losses.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+        losses, penalty = losses * tf.cast(weights, losses.dtype), sum(self.network.losses)
+        self.loss.update_state(losses + penalty)
+        for accuracy in self.accuracies:
+            accuracy.update_state(labels, logits)
+        return losses, penalty
 
     def distribute(self, dataset, name):
         """Return the data set with each batch dealt out to the replicas."""
@@ -170,10 +168,8 @@ class _Steps:
         _, *vectors = spec if isinstance(spec, tuple) else [spec]  # labels, and weights if there are any
         ranks = [vector.shape.rank for vector in vectors]
         if ranks not in ([1], [1, 1]) or not vectors[0].dtype.is_integer:
-            raise ValueError(
-                f"{name} has batches of {spec}; give (images, labels) or (images, labels, weights), with integer labels "
-                "(n,) and weights (n,)"
-            )
+            what = "(images, labels) or (images, labels, weights), with integer labels (n,) and weights (n,)"
+            raise ValueError(f"{name} has batches of {spec}; give {what}")
         options = tf.data.Options()
         # All machines read all files. If the files were dealt out instead, a batch would have other images.
         options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.DATA
@@ -195,8 +191,3 @@ class _Steps:
         for metric in tracked:
             metric.reset_state()
         return results
-
-    def _measure(self, losses, labels, logits):
-        self.loss.update_state(losses)
-        for accuracy in self.accuracies:
-            accuracy.update_state(labels, logits)

@@ -1,13 +1,20 @@
 """What a network costs: floating point operations, memory, seconds, and the share of the machine's peak.
 
 A multiplication and an addition are two operations, here and in TensorFlow's profiler. Papers often
-count the two as one ("multiply-adds"), and so halve the number.
+count the two as one ("multiply-adds"), and so halve the number. All of this needs TensorFlow.
 """
 
 import math
 import statistics
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
+
+import keras
+import pandas as pd
+import tensorflow as tf
+
+from text_recognizer.arguments import whole_number
 
 
 def profile(model):
@@ -31,28 +38,20 @@ def profile(model):
         ValueError: the model is not built, or a layer is of another kind, or its shapes are unknown.
 
     Example:
-        >>> import keras
         >>> model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(5, name="dense")])
         >>> profile(model).flops.to_dict()
         {'dense': 105}
     """
-    import pandas as pd
-
     if not model.built:
         raise ValueError(f"{model.name} is not built, so its layers have no shapes yet: model.build((None, ...))")
-    rows = [
-        _count(path, layer)
-        for child in model.layers
-        for path, layer in _leaves(child, child.name)
-        if type(layer).__name__ != "InputLayer"
-    ]
-    return pd.DataFrame(rows).set_index("layer")
+    leaves = [leaf for child in model.layers for leaf in _leaves(child, child.name)]
+    return pd.DataFrame([_count(path, layer) for path, layer in leaves]).set_index("layer")
 
 
 def _leaves(layer, path):
-    """Yield the layers that hold no others, with their paths."""
+    """Yield the paths and the layers that hold no others, and are not where data comes in."""
     children = [] if type(layer).__name__ in OPERATIONS else layer._flatten_layers(include_self=False, recursive=False)
-    if not children:
+    if not children and type(layer).__name__ != "InputLayer":
         yield path, layer
     for child in children:
         yield from _leaves(child, f"{path}/{child.name}")
@@ -60,68 +59,54 @@ def _leaves(layer, path):
 
 def _count(path, layer):
     kind = type(layer).__name__
-    if kind not in OPERATIONS:
-        raise ValueError(f"{path} is a {kind}, whose operations cannot be counted; known are {', '.join(OPERATIONS)}")
     activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
-    if activation not in ("linear", "relu"):
-        raise ValueError(f"{path} has the activation {activation}, whose operations cannot be counted")
-    inputs, output = _shapes(path, layer)
+    if kind not in OPERATIONS or activation not in ("linear", "relu"):
+        known = ", ".join(OPERATIONS)
+        raise ValueError(f"{path}, a {kind} ({activation}), cannot be counted; known are {known}, linear or with relu")
+    try:  # inside a functional model
+        inputs = keras.tree.map_structure(lambda tensor: tensor.shape, layer.input)
+    except (AttributeError, ValueError):  # inside a subclassed one, or called twice
+        inputs = (layer.get_build_config() or {}).get("input_shape")
+    output = inputs and layer.compute_output_shape(inputs)
+    if not output or None in output[1:]:
+        raise ValueError(f"{path} does not know its shapes: build it with a size for height and width")
+    size = math.prod(output[1:])
     return {
         "layer": path,
         "block": path.split("/")[0],
         "type": kind,
-        "output_shape": output,
+        "output_shape": tuple(output[1:]),
         "parameters": layer.count_params(),
-        "flops": OPERATIONS[kind](layer, inputs, output),
-        "output_bytes": math.prod(output) * _itemsize(layer.compute_dtype),
+        "flops": OPERATIONS[kind](layer, inputs, size),
+        "output_bytes": size * _itemsize(layer.compute_dtype),
     }
 
 
-def _shapes(path, layer):
-    """Return the shapes of the inputs, a list, and of the output, without the batch."""
-    import keras
-
-    try:  # inside a functional model
-        inputs, output = (keras.tree.map_structure(lambda t: t.shape, end) for end in (layer.input, layer.output))
-    except (AttributeError, ValueError):  # inside a subclassed one
-        inputs = (layer.get_build_config() or {}).get("input_shape")
-        output = inputs and layer.compute_output_shape(inputs)
-    if not output or None in output[1:]:
-        raise ValueError(f"{path} does not know its shapes: build it with a size for height and width")
-    inputs = inputs if isinstance(inputs, list) else [inputs]
-    return [tuple(shape[1:]) for shape in inputs], tuple(output[1:])
-
-
-def _weighted(layer, inputs, output):
+def _weighted(layer, inputs, size):
     """Return the operations of a kernel: a product and a sum for each weight, at each place of the output."""
-    places = math.prod(output) // layer.kernel.shape[-1]  # wherever the channels stand
-    return 2 * math.prod(layer.kernel.shape) * places + layer.use_bias * math.prod(output)
+    places = size // layer.kernel.shape[-1]  # wherever the channels stand
+    return 2 * math.prod(layer.kernel.shape) * places + layer.use_bias * size
 
 
-def _batch_norm(layer, inputs, output):
-    """Return the operations of a scale and a shift for each value, and of making the two from the statistics."""
-    channels = output[layer.axis - 1 if layer.axis > 0 else layer.axis]
-    return 2 * math.prod(output) + (5 + layer.scale) * channels
+def _pooling(layer, inputs, size):
+    return math.prod(layer.pool_size) * size
 
 
-def _pooling(layer, inputs, output):
-    return math.prod(layer.pool_size) * math.prod(output)
-
-
-def _nothing(layer, inputs, output):
+def _nothing(layer, inputs, size):
     return 0
 
 
-# The operations of a layer on one example, from the shapes of its inputs and its output.
+# The operations of a layer on one example, from the shape of its inputs, and how many numbers it gives.
 OPERATIONS = {
     "Conv2D": _weighted,
     "Conv1D": _weighted,
     "Dense": _weighted,
-    "BatchNormalization": _batch_norm,
-    "Add": lambda layer, inputs, output: (len(inputs) - 1) * math.prod(output),
+    # a scale and a shift for each number, and what makes these two for each channel from the statistics
+    "BatchNormalization": lambda layer, inputs, size: 2 * size + (5 + layer.scale) * layer.moving_mean.shape[0],
+    "Add": lambda layer, inputs, size: (len(inputs) - 1) * size,
     "MaxPooling2D": _pooling,
     "AveragePooling2D": _pooling,
-    "GlobalAveragePooling2D": lambda layer, inputs, output: math.prod(inputs[0]),
+    "GlobalAveragePooling2D": lambda layer, inputs, size: math.prod(inputs[1:]),
     "ReLU": _nothing,
     "Dropout": _nothing,
     "Flatten": _nothing,
@@ -146,12 +131,9 @@ def graph_flops(function, *inputs):
         ValueError: a size is unknown, where TensorFlow's profiler would count nothing.
 
     Example:
-        >>> import tensorflow as tf
         >>> graph_flops(tf.matmul, tf.TensorSpec((1, 10)), tf.TensorSpec((10, 5)))
         100
     """
-    import tensorflow as tf
-
     for spec in inputs:
         if not spec.shape.is_fully_defined():
             raise ValueError(f"{spec} has a size that is unknown: give every size, also the batch's, as in (1, 28, 28)")
@@ -204,14 +186,11 @@ def memory(model, input_shape, batch_size):
         ValueError: the model is not built, or not compiled.
 
     Example:
-        >>> import keras
         >>> model = keras.Sequential([keras.Input((10,)), keras.layers.Dense(5)])
         >>> model.compile(keras.optimizers.SGD(), "mse")
         >>> memory(model, (10,), batch_size=7).parameters  # (10 * 5 + 5) * 4 bytes
         220
     """
-    import tensorflow as tf
-
     if not model.built:
         raise ValueError(f"{model.name} is not built, so it has no weights yet: model.build((None, ...))")
     if not model.compiled:
@@ -229,13 +208,8 @@ def memory(model, input_shape, batch_size):
 
 
 def _alive_at_once(model, images):
-    import tensorflow as tf
-
-    @tf.function(autograph=False)
-    def forward(x):
-        return model(x, training=False)
-
-    operations = forward.get_concrete_function(images).graph.get_operations()
+    graph = tf.function(lambda x: model(x, training=False), autograph=False).get_concrete_function(images).graph
+    operations = graph.get_operations()
     last_reader = {tensor.name: operation for operation in operations for tensor in operation.inputs}
     alive = most = 0
     for operation in operations:
@@ -247,32 +221,27 @@ def _alive_at_once(model, images):
 
 
 def _kept_for_backward(model, images):
-    import tensorflow as tf
+    forward = set()
 
-    forward_operations = []
-
-    @tf.function(autograph=False)
     def backward(x):
         with tf.GradientTape() as tape:
             total = tf.reduce_sum(model(x, training=True))
-        forward_operations.extend(x.graph.get_operations())
+        forward.update(operation.name for operation in x.graph.get_operations())
         return tape.gradient(total, model.trainable_variables)
 
-    operations = backward.get_concrete_function(images).graph.get_operations()
-    forward = {operation.name for operation in forward_operations}
-    read = {
-        tensor.name: tensor
-        for operation in operations
-        if operation.name not in forward
-        for tensor in operation.inputs
-        if tensor.op.name in forward
-    }
+    operations = tf.function(backward, autograph=False).get_concrete_function(images).graph.get_operations()
+    readers = [operation for operation in operations if operation.name not in forward]
+    read = {tensor.name: tensor for reader in readers for tensor in reader.inputs if tensor.op.name in forward}
     return _bytes(_computed(read.values()))
 
 
 def _computed(tensors):
-    """Leave out what is stored anyway: variables and constants."""
-    return [tensor for tensor in tensors if tensor.op.type not in ("ReadVariableOp", "Const")]
+    """Leave out what is stored anyway, variables and constants, and what cuDNN alone fills, which has no shape here."""
+    return [
+        tensor
+        for tensor in tensors
+        if tensor.op.type not in ("ReadVariableOp", "Const") and tensor.shape.rank is not None
+    ]
 
 
 def _bytes(tensors):
@@ -280,8 +249,6 @@ def _bytes(tensors):
 
 
 def _itemsize(dtype):
-    import tensorflow as tf
-
     return tf.as_dtype(dtype).size
 
 
@@ -305,12 +272,10 @@ def measure(functions, repeats=5):
         >>> list(seconds)
         ['sum', 'max']
     """
-    if repeats < 1:
-        raise ValueError(f"repeats is {repeats}; give 1 or more")
     for function in functions.values():
         function()
     seconds = {name: [] for name in functions}
-    for _ in range(repeats):
+    for _ in range(whole_number("repeats", repeats)):
         for name, function in functions.items():
             start = time.perf_counter()
             function()
@@ -328,30 +293,20 @@ def matmul(size=2048):
         >>> product().shape, flops
         ((64, 64), 524288)
     """
-    import tensorflow as tf
-
     left, right = tf.random.stateless_uniform((2, size, size), seed=(0, 0))
     return lambda: tf.matmul(left, right).numpy(), 2 * size**3
 
 
-@dataclass(frozen=True)
-class Speed:
+class Speed(NamedTuple):
     """How fast a step runs, and how fast it could.
 
     Attributes:
         seconds: the median time of the step.
-        gflops: billions of operations a second in the step.
-        peak_gflops: the same of a product of large float32 matrices, measured side by side.
+        share: the part of the machine's peak that the step reaches, 0 to about 1.
     """
 
     seconds: float
-    gflops: float
-    peak_gflops: float
-
-    @property
-    def share(self):
-        """The part of the peak that the step reaches, 0 to about 1."""
-        return self.gflops / self.peak_gflops
+    share: float
 
 
 def speed(step, flops, repeats=5):
@@ -373,8 +328,5 @@ def speed(step, flops, repeats=5):
     """
     product, product_flops = matmul()
     seconds = measure({"step": step, "matmul": product}, repeats)
-    return Speed(
-        seconds=seconds["step"],
-        gflops=flops / seconds["step"] / 1e9,
-        peak_gflops=product_flops / seconds["matmul"] / 1e9,
-    )
+    peak = product_flops / seconds["matmul"]
+    return Speed(seconds["step"], share=flops / seconds["step"] / peak)

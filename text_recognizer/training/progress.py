@@ -11,9 +11,9 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 class ProgressBar(keras.callbacks.Callback):
     """One bar over all epochs that are left, with the time they will take, and a line for each one done.
 
-    The time is estimated from the steps so far, the validation between them included. If nobody can
-    tell how many steps an epoch has, the first one counts them. Where the output is a file, there are
-    only the lines.
+    The time is estimated from what is done so far, the validation included. The bar moves with each
+    step; if nobody can tell how many steps an epoch has, with each epoch. Where the output is a file,
+    there are only the lines.
 
     A context manager: the bar ends with its block, even if the training fails.
 
@@ -47,22 +47,20 @@ class ProgressBar(keras.callbacks.Callback):
         self._progress.stop()
 
     def on_train_begin(self, logs=None):
-        self._first, self._steps = None, self.params["steps"]
+        self._first = None
         self._task = self._progress.add_task("", total=None, epoch=1, epochs=self.params["epochs"])
 
     def on_epoch_begin(self, epoch, logs=None):
         self._first = epoch if self._first is None else self._first
-        total = self._steps and (self.params["epochs"] - self._first) * self._steps
-        self._progress.update(self._task, epoch=epoch + 1, total=total)
-        self._done = (epoch - self._first) * (self._steps or 0)
+        self._done = epoch - self._first
+        self._progress.update(self._task, epoch=epoch + 1, total=self.params["epochs"] - self._first)
 
     def on_train_batch_end(self, batch, logs=None):
-        # not one more: Keras calls this once for all steps that it executes at once
-        self._progress.update(self._task, completed=self._done + batch + 1)
-        self._batch = batch
+        if self.params["steps"]:
+            self._progress.update(self._task, completed=self._done + (batch + 1) / self.params["steps"])
 
     def on_epoch_end(self, epoch, logs):
-        self._steps = self._steps or self._batch + 1
+        self._progress.update(self._task, completed=self._done + 1)
         values = "  ".join(f"{name} {_text(np.asarray(value))}" for name, value in logs.items())
         line = f"epoch {epoch + 1}/{self.params['epochs']}  {values}"
         self._progress.print(line, markup=False, highlight=False, soft_wrap=True)
