@@ -6,10 +6,10 @@ returns it closed: a notebook shows it once, as the value of the cell's last exp
 """
 
 import functools
+import importlib.util
 import math
 import os
 import re
-import shutil
 import struct
 import subprocess
 import sys
@@ -23,6 +23,7 @@ import numpy as np
 from matplotlib.colors import PowerNorm
 from matplotlib.ticker import MaxNLocator
 
+from text_recognizer.arguments import whole_number
 from text_recognizer.files import atomic_write
 
 WIDTH = 7.2  # inches, as in the style sheet
@@ -72,43 +73,27 @@ def plot_history(history, metrics=None):
         ['loss', 'accuracy']
     """
     recorded = getattr(history, "history", history)
-    epochs = len(next(iter(recorded.values()), ()))
-    if not epochs:
-        raise ValueError("the history is empty: pass what model.fit(...) returned")
-    for name, values in recorded.items():
-        if len(values) != epochs:
-            raise ValueError(
-                f"{name} has {len(values)} values and {next(iter(recorded))} has {epochs}: a "
-                "history needs one each epoch (fit with validation_freq=1)"
-            )
-
+    lengths = {name: len(values) for name, values in recorded.items()}
+    if len(set(lengths.values())) != 1 or 0 in lengths.values():
+        raise ValueError(f"the history has {lengths or 'no'} values; it needs one for each epoch (validation_freq=1)")
     quantities = list(dict.fromkeys(name.removeprefix("val_") for name in recorded))
-    if isinstance(metrics, str):
-        metrics = [metrics]
-    elif not metrics:
-        metrics = [name for name in quantities if name != "learning_rate"]
-        metrics.sort(key=lambda name: name != "loss")
+    if not metrics:
+        metrics = sorted((name for name in quantities if name != "learning_rate"), key=lambda name: name != "loss")
     if unknown := [name for name in metrics if name not in quantities]:
         raise ValueError(f"{unknown} not in the history, which has {quantities}")
 
-    first = getattr(history, "epoch", [0])[0] + 1
+    epochs, first = len(next(iter(recorded.values()))), getattr(history, "epoch", [0])[0] + 1
     x = np.arange(first, first + epochs)
-    series = {
-        "training": ("", {"color": BLUE, "linestyle": "-", "marker": "o"}),
-        "validation": ("val_", {"color": VERMILLION, "linestyle": "--", "marker": "s"}),
-    }
-
     columns = min(len(metrics), 3)
     rows = math.ceil(len(metrics) / columns)
     every = math.ceil(epochs * columns / 40)  # where markers are denser, they hide the dashes
     figure, axes = plt.subplots(rows, columns, figsize=(WIDTH, 2.7 * rows), squeeze=False)
     shown = {}
     for panel, name in zip(axes.flat, metrics):
-        for label, (prefix, look) in series.items():
+        for prefix, label, style, color in (("", "training", "-o", BLUE), ("val_", "validation", "--s", VERMILLION)):
             if prefix + name in recorded:
-                (shown[label],) = panel.plot(
-                    x, recorded[prefix + name], label=label, markevery=every, clip_on=False, **look
-                )
+                look = {"color": color, "markevery": every, "clip_on": False}
+                (shown[label],) = panel.plot(x, recorded[prefix + name], style, label=label, **look)
         panel.set(title=name, xlabel="epoch", xlim=(x[0] - 0.5, x[-1] + 0.5))
         panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     for panel in axes.flat[len(metrics) :]:
@@ -145,10 +130,8 @@ def plot_images(images, labels=None, predictions=None, class_names=None, columns
         >>> [panel.get_title() for panel in figure.axes]
         ['7', '7, not 1', '2']
     """
-    pictures = _as_pictures(images)
+    pictures, columns = _as_pictures(images), whole_number("columns", columns)
     titles, wrong = _titles(len(pictures), labels, predictions, class_names)
-    if columns < 1:
-        raise ValueError(f"columns is {columns}; a row needs at least 1")
 
     cell = WIDTH / columns
     titles, fontsize = _fit(titles, 72 * cell)
@@ -171,30 +154,27 @@ def plot_images(images, labels=None, predictions=None, class_names=None, columns
 def _as_pictures(images):
     """Return the images as floats from 0 (black) to 1, of shape (n, h, w) or (n, h, w, 3)."""
     images = np.asarray(images)
-    if images.ndim == 4 and images.shape[-1] == 1:
+    if images.shape[3:] == (1,):
         images = images[..., 0]
-    if images.ndim != 3 and not (images.ndim == 4 and images.shape[-1] == 3) or 0 in images.shape[1:]:
-        advice = "; for a single image pass image[None]" if images.ndim == 2 else ""
-        raise ValueError(f"images has shape {images.shape}, not (n, h, w), (n, h, w, 1) or (n, h, w, 3){advice}")
-    if not 1 <= len(images) <= 256:
-        raise ValueError(f"{len(images)} images; pass 1 to 256, e.g. images[:32]")
+    if images.ndim < 3 or images.shape[3:] not in ((), (3,)) or 0 in images.shape or len(images) > 256:
+        forms = "(n, h, w), (n, h, w, 1) or (n, h, w, 3), n up to 256, as images[:32] or image[None]"
+        raise ValueError(f"images has shape {images.shape}; give {forms}")
     if images.dtype == np.uint8:
         return images / 255
-    if images.dtype.kind != "f":
-        raise ValueError(f"images is {images.dtype}, not uint8 or floats")
+    if images.dtype.kind != "f" or not np.isfinite(images).all():
+        raise ValueError(f"images is {images.dtype}; give uint8, or floats without NaN and infinity")
     low, high = float(images.min()), float(images.max())
-    if not math.isfinite(low) or not math.isfinite(high):
-        raise ValueError("images hold NaN or infinity, which have no colour")
     if 0 <= low and high <= 1:
-        return images.astype(np.float64)
+        low, high = 0, 1
     return (images.astype(np.float64) - low) / ((high - low) or 1)
 
 
 def _titles(count, labels, predictions, class_names):
     """Return a title for each image, and whether it tells of a wrong prediction."""
+    given = {"labels": labels, "predictions": predictions}
     given = {
         name: _named(name, _as_labels(name, values, kinds="iuU"), class_names)
-        for name, values in (("labels", labels), ("predictions", predictions))
+        for name, values in given.items()
         if values is not None
     }
     for name, values in given.items():
@@ -221,23 +201,17 @@ def _fit(titles, width):
 
 def _as_labels(name, values, kinds="iu"):
     values = np.asarray(values)
-    if values.ndim == 1 and values.dtype.kind in kinds:
-        return values
-    advice = ""
-    if values.ndim == 2:
-        advice = f"; one-hot vectors or probabilities? Pass np.argmax({name}, axis=-1)"
-        if values.shape[1] == 1:
-            advice = f"; pass {name}[:, 0], or (probabilities[:, 0] > 0.5).astype(int)"
-    raise ValueError(f"{name} is {values.dtype} of shape {values.shape}, not integers of shape (n,){advice}")
+    if values.ndim != 1 or values.dtype.kind not in kinds:
+        advice = f"np.argmax({name}, axis=-1) makes them of one-hot rows or probabilities, ({name}[:, 0] > 0.5) of one"
+        raise ValueError(f"{name} is {values.dtype} {values.shape}, not integers (n,); {advice}")
+    return values
 
 
 def _named(name, labels, class_names):
     if class_names is None or labels.dtype.kind == "U":
         return [str(label) for label in labels]
     if len(labels) and not 0 <= labels.min() <= labels.max() < len(class_names):
-        raise ValueError(
-            f"{name} run from {labels.min()} to {labels.max()}, and there are {len(class_names)} class_names"
-        )
+        raise ValueError(f"{name} run from {labels.min()} to {labels.max()}; there are {len(class_names)} class_names")
     return [str(class_names[label]) for label in labels]
 
 
@@ -324,40 +298,28 @@ class ModelGraph:
         return self.png, {"width": min(width, round(WIDTH * DPI)), "alt": self.text}
 
 
-def plot_model(
-    model,
-    to_file=None,
-    show_shapes=False,
-    show_dtype=False,
-    show_layer_names=False,
-    rankdir="TB",
-    expand_nested=False,
-    dpi=96,
-    show_layer_activations=False,
-    show_trainable=False,
-    splines="ortho",
-):
+def plot_model(model, to_file=None, *, show_layer_names=False, expand_nested=False, dpi=96, **options):
     """Draw a model's graph: `keras.utils.plot_model` without a system package.
 
     `keras.utils.plot_model` needs the program `dot`. The wheel of pygraphviz carries Graphviz's
-    libraries, so `pip` is enough here; `dot` draws where pygraphviz is not installed. Text is set
-    in matplotlib's DejaVu Sans, so the picture does not depend on the fonts of the machine.
+    libraries, so `pip` is enough here. Text is set in matplotlib's DejaVu Sans, so the picture does not
+    depend on the fonts of the machine.
 
     Args:
         model: a built `keras.Model`.
-        to_file: a .png file to write the picture to as well; one that is there is replaced.
+        to_file: a .png file to write the picture to as well; one that is there is replaced, and its
+            folder is made if need be.
         dpi: dots per inch; at 96 (Keras: 200), the text is about as large as the other text of a
             notebook.
-        show_shapes, show_dtype, show_layer_names, rankdir, expand_nested, show_layer_activations,
-            show_trainable, splines: as in `keras.utils.plot_model` of Keras 3.15.
+        show_layer_names, expand_nested, options: as in `keras.utils.plot_model`: `show_shapes`,
+            `show_dtype`, `rankdir`, `show_layer_activations`, `show_trainable`, `splines`.
 
     Returns:
         A `ModelGraph`.
 
     Raises:
         ValueError: the model is not built, or `to_file` is not a .png.
-        FileNotFoundError: the folder of `to_file` does not exist.
-        ImportError: neither pygraphviz nor `dot` is installed, or pydot is not.
+        ImportError: pygraphviz is not installed, or pydot is not.
         RuntimeError: Graphviz failed.
 
     Example:
@@ -377,25 +339,11 @@ def plot_model(
             f"{model.name} is not built, so its layers have no shapes yet: begin it with "
             "keras.Input(shape), call model.build((None, ...)), or call it on a batch"
         )
-    if to_file is not None:
-        to_file = Path(to_file)
-        if to_file.suffix != ".png":
-            raise ValueError(f"to_file is {to_file.name}; only PNG is written, so end it in .png")
-        if not to_file.parent.is_dir():
-            raise FileNotFoundError(f"{to_file.parent} is not a folder; create it first")
+    if to_file is not None and Path(to_file).suffix != ".png":
+        raise ValueError(f"to_file is {to_file}; only PNG is written, so end it in .png")
 
-    dot = keras.utils.model_to_dot(
-        model,
-        show_shapes=show_shapes,
-        show_dtype=show_dtype,
-        show_layer_names=show_layer_names,
-        rankdir=rankdir,
-        expand_nested=expand_nested,
-        dpi=dpi,
-        show_layer_activations=show_layer_activations,
-        show_trainable=show_trainable,
-        splines=splines,
-    )
+    shown = {"show_layer_names": show_layer_names, "expand_nested": expand_nested}
+    dot = keras.utils.model_to_dot(model, dpi=dpi, **shown, **options)
     dot.obj_dict["attributes"].update(bgcolor="white", pad=0.1, nodesep=0.4, ranksep=0.35)
     source = re.sub("<<table.*?</table>>", _restyle, dot.to_string())
     graph = ModelGraph(_draw(source), "\n".join(_describe(model, show_layer_names, expand_nested)))
@@ -407,13 +355,8 @@ def plot_model(
 
 def _restyle(label):
     """Give Keras' label of a layer, black slabs, the look of the other figures."""
-    table = label[0]
-    for theirs, ours in (
-        ('bgcolor="black"', f'bgcolor="{BLUE}"'),
-        ('cellborder="1"', 'cellborder="0"'),
-        ('cellpadding="10"', 'cellpadding="7"'),
-    ):
-        table = table.replace(theirs, ours)
+    table = label[0].replace('bgcolor="black"', f'bgcolor="{BLUE}"')
+    table = table.replace('cellborder="1"', 'cellborder="0"').replace('cellpadding="10"', 'cellpadding="7"')
     # Keras counts a cell too many where a layer has no input or no weights, which leaves a gap.
     cells = table.rpartition("<tr>")[2].count("<td")
     return re.sub(r'colspan="\d+"', f'colspan="{cells}"', table)
@@ -428,18 +371,8 @@ sys.stdout.buffer.write(graph.draw(format="png", prog="dot"))
 
 def _draw(source):
     """Return a graph in the DOT language as the bytes of a PNG file."""
-    # The pinned wheel goes first: another version of `dot` would draw another picture.
-    try:
-        import pygraphviz  # noqa: F401
-
-        command = [sys.executable, "-c", _PYGRAPHVIZ]
-    except ImportError:
-        command = ["dot", "-Tpng"]
-        if shutil.which("dot") is None:
-            raise ImportError(
-                "drawing a model needs Graphviz: pip install pygraphviz, or install the program "
-                "dot (https://graphviz.org/download)"
-            ) from None
+    if importlib.util.find_spec("pygraphviz") is None:
+        raise ImportError("drawing a model needs Graphviz: pip install pygraphviz")
     # Fontconfig reads its settings once a process, so Graphviz gets a process of its own.
     with tempfile.TemporaryDirectory() as folder:
         settings = Path(folder, "fonts.conf")
@@ -448,6 +381,7 @@ def _draw(source):
         settings.write_bytes(os.fsencode(_FONTS.format(fonts=escape(str(fonts)), cache=escape(folder))))
         env = {k: v for k, v in os.environ.items() if not k.startswith(("FONTCONFIG_", "FC_"))}
         env["FONTCONFIG_FILE"] = str(settings)
+        command = [sys.executable, "-c", _PYGRAPHVIZ]
         drawing = subprocess.run(command, input=source.encode(), capture_output=True, env=env)
     if drawing.returncode:
         raise RuntimeError(f"Graphviz failed: {drawing.stderr.decode(errors='replace').strip()}")
