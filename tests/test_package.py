@@ -96,7 +96,7 @@ def test_no_word_of_the_course_in_the_library():
             assert word not in text.lower(), f"{path.name}: {word}"
 
 
-@pytest.mark.parametrize("name", ["mlp", "lenet", "vgg", "line_cnn", "Resnet"])
+@pytest.mark.parametrize("name", ["mlp", "lenet", "vgg", "line_cnn", "line_convnext", "Resnet"])
 def test_the_networks_are_at_hand(name):
     import text_recognizer.networks
 

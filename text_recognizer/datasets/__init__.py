@@ -1,7 +1,8 @@
 """One class a data set. An object of it has the arrays, says what the labels mean, and is of one source.
 
 Each has two sources: `full`, the real data, downloaded once, and `sample`, which needs no network
-and stands in for it. See `text_recognizer.datasets.dataset.Dataset` for what they have in common.
+and stands in for it. `TextLines` reads a folder of your own instead. See
+`text_recognizer.datasets.dataset.Dataset` for what they have in common.
 
 Example:
     >>> from text_recognizer.datasets import FashionMnist
@@ -18,6 +19,7 @@ from text_recognizer.datasets.digits import Digits
 from text_recognizer.datasets.emnist import Emnist
 from text_recognizer.datasets.emnist_lines import EmnistLines
 from text_recognizer.datasets.mnist import FashionMnist, Mnist
+from text_recognizer.datasets.text_lines import TextLines
 from text_recognizer.datasets.tiny_imagenet import TinyImagenet
 
 __all__ = [
@@ -29,5 +31,6 @@ __all__ = [
     "EmnistLines",
     "FashionMnist",
     "Mnist",
+    "TextLines",
     "TinyImagenet",
 ]

@@ -6,8 +6,9 @@ it together with the logarithm, and more exactly so.
 
 from text_recognizer.networks.lenet import lenet
 from text_recognizer.networks.line_cnn import line_cnn
+from text_recognizer.networks.line_convnext import line_convnext
 from text_recognizer.networks.mlp import mlp
 from text_recognizer.networks.resnet import Resnet
 from text_recognizer.networks.vgg import vgg
 
-__all__ = ["Resnet", "lenet", "line_cnn", "mlp", "vgg"]
+__all__ = ["Resnet", "lenet", "line_cnn", "line_convnext", "mlp", "vgg"]

@@ -1,9 +1,10 @@
 """How each recognizer of characters and lines is built and trained."""
 
-import importlib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from text_recognizer.arguments import real_number, whole_number
 
 VALIDATION_FRACTION = 0.05  # of the training set, held out: it only shows the progress, nothing is chosen by it
 TRAINING_LINES = 10_000  # to train on, where lines are drawn
@@ -48,8 +49,8 @@ RECIPES = {
 """A recipe for each function of `text_recognizer.networks`."""
 
 OWN_LINES = {
-    "line_cnn": Recipe(epochs=40, learning_rate=3e-3, augment=True, **_CAREFUL),
-    "line_convnext": Recipe(epochs=40, learning_rate=2e-3, augment=True, **_CAREFUL),
+    "line_cnn": Recipe(epochs=30, learning_rate=3e-3, augment=True, **_CAREFUL),
+    "line_convnext": Recipe(epochs=30, learning_rate=2e-3, augment=True, **_CAREFUL),
 }
 """A recipe for each network that learns lines of one's own, as in `text_recognizer.datasets.text_lines.TextLines`."""
 
@@ -61,11 +62,14 @@ def drawn_data(network, source=None, subsample=None):
         network: a name in `RECIPES`.
         source: "sample" or "full"; see `text_recognizer.datasets.Dataset`.
         subsample: take only this part of each class of characters, or of the lines.
+
+    Raises:
+        ValueError: nothing would be left, or it is no such part.
     """
     from text_recognizer.datasets import Emnist, EmnistLines
 
     if RECIPES[network].line:
-        return EmnistLines(num_train=max(1, int(TRAINING_LINES * (subsample or 1))), source=source)
+        return EmnistLines(num_train=int(TRAINING_LINES * (1 if subsample is None else subsample)), source=source)
     return Emnist(subsample_fraction=subsample, source=source)
 
 
@@ -176,6 +180,9 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=No
 
     Returns:
         The `keras.callbacks.History` of all epochs.
+
+    Raises:
+        TypeError, ValueError: a number is not what it must be, or as for `Recognizer.fit`.
     """
     import keras
 
@@ -184,13 +191,16 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=No
     from text_recognizer.training.checkpoints import Checkpoints
 
     data, own_lines = model.data, model.image_shape[1] is None
-    epochs, batch_size, count = epochs or recipe.epochs, batch_size or recipe.batch_size, len(data.x_train)
+    epochs = whole_number("epochs", recipe.epochs if epochs is None else epochs)
+    batch_size = whole_number("batch_size", recipe.batch_size if batch_size is None else batch_size)
+    count = len(data.x_train)
     validation = (data.x_test, data.y_test) if own_lines and len(data.x_test) else None
     if own_lines:
         validation_fraction = 0
     elif validation_fraction is None:
         least = 0 if recipe.line else (len(data.class_names) + 1) / count
         validation_fraction = min(max(VALIDATION_FRACTION, least), 0.5)
+    validation_fraction = real_number("validation_fraction", validation_fraction, least=0, below=1)
     if recipe.augment:
         model.augmentation = distort_line if own_lines else RandomAffine(seed=seed)
 
@@ -212,7 +222,8 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=No
         "seed": seed,
         "start": start,
     }
-    checkpoints = Checkpoints(checkpoint_folder(model), keep=1, settings=settings, layers=model.random_layers)
+    folder = Path(model.weights_dir, f"{model.name}.unfinished")
+    checkpoints = Checkpoints(folder, keep=1, settings=settings, layers=model.random_layers)
     history = model.fit(
         validation=validation,
         batch_size=batch_size,
@@ -227,14 +238,10 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=No
     return history
 
 
-def checkpoint_folder(model):
-    """Return the folder of the checkpoints of a training that has not come to its end."""
-    return Path(model.weights_dir, f"{model.name}.unfinished")
-
-
 def _build_network(network, input_shape, output_shape):
-    function = getattr(importlib.import_module(f"text_recognizer.networks.{network}"), network)
-    return function(input_shape, output_shape, **RECIPES[network].network_args)
+    from text_recognizer import networks
+
+    return getattr(networks, network)(input_shape, output_shape, **RECIPES[network].network_args)
 
 
 def _read_description(path, network):
