@@ -58,11 +58,11 @@ def test_a_step_sees_a_window_of_35_pixels():
 
 
 def test_a_saved_network_loads_without_running_foreign_code(tmp_path):
-    network = line_cnn((28, 64), (11,), filters=4)
-    network.save(tmp_path / "line.keras")
     line = np.random.default_rng(0).random((1, 28, 64), np.float32)
-    loaded = keras.saving.load_model(tmp_path / "line.keras", safe_mode=True)
-    np.testing.assert_array_equal(loaded(line), network(line))
+    for network in (line_cnn((28, 64), (11,), filters=4), line_convnext((28, None), (11,), units=8, blocks=1)):
+        network.save(tmp_path / "line.keras")
+        loaded = keras.saving.load_model(tmp_path / "line.keras", safe_mode=True)
+        np.testing.assert_array_equal(loaded(line), network(line))
 
 
 def test_shapes_that_the_network_cannot_take_are_named():
@@ -72,6 +72,35 @@ def test_shapes_that_the_network_cannot_take_are_named():
         line_cnn((28, 6), (64,))
     with pytest.raises(TypeError, match="64"):
         line_cnn((28, 64), 64)
+
+
+def test_a_network_for_lines_of_any_width_gives_logits_at_every_fourth_pixel():
+    small = {"filters": (4, 4, 4, 4, 8), "units": 16, "blocks": 2}
+    network = line_convnext((48, None), (11,), **small)
+    assert network.output_shape == (None, None, 11)
+    line = np.random.default_rng(0).random((1, 48, 500), np.float32)
+    for width in (16, 61, 500):
+        assert network(line[:, :, :width]).shape == (1, -(-width // 4), 11)
+    fixed = line_convnext((48, 500, 1), (11,), **small)
+    fixed.set_weights(network.get_weights())
+    np.testing.assert_array_equal(fixed(line[..., None]), network(line))
+    paper = np.pad(line, ((0, 0), (0, 0), (0, 300)))  # what is far behind changes nothing
+    np.testing.assert_allclose(network(paper)[:, :100], network(line)[:, :100], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "arguments, error, message",
+    [
+        ({"input_shape": (8, None)}, ValueError, "needs 16 pixels"),
+        ({"input_shape": (None, 48)}, TypeError, "None"),
+        ({"filters": (8, 8)}, ValueError, "give 5 sizes"),
+        ({"blocks": 0}, ValueError, "blocks is 0"),
+        ({"dropout_amount": 1}, ValueError, "dropout_amount is 1"),
+    ],
+)
+def test_arguments_that_line_convnext_cannot_take_are_named(arguments, error, message):
+    with pytest.raises(error, match=message):
+        line_convnext(**{"input_shape": (48, None), "output_shape": (11,)} | arguments)
 
 
 # The model
@@ -263,7 +292,12 @@ def test_a_text_that_its_own_image_is_too_narrow_for_is_refused(own):
 
 def test_a_network_is_traced_once_for_all_widths(own, monkeypatch):
     traces = []
-    monkeypatch.setattr(own, "loss", lambda: lambda y, logits: traces.append(logits.shape) or ctc_per_character(y, logits))
+
+    def loss(y, logits):
+        traces.append(logits.shape)
+        return ctc_per_character(y, logits)
+
+    monkeypatch.setattr(own, "loss", lambda: loss)
     own.compile(optimizer=keras.optimizers.SGD(0.0), steps_per_execution=1)
     data = own.data
     own.fit(validation=(data.x_test, data.y_test), batch_size=2, epochs=1, verbose=0)

@@ -26,7 +26,8 @@ def test_each_line_is_there_once_whole_and_with_little_paper(make, shuffle):
         x, y = np.asarray(x), np.asarray(y)[:, 0]
         assert x.dtype == np.uint8 and x.shape[1] == HEIGHT and x.shape[2] % ROUND == 0
         for line, row in zip(x, y):
-            assert (line[:, MARGIN : MARGIN + X[row].shape[1]] == X[row]).all() and (line == row + 1).sum() == X[row].size
+            assert (line[:, MARGIN : MARGIN + X[row].shape[1]] == X[row]).all()
+            assert (line > 0).sum() == X[row].size
         seen += y.tolist()
         paper.append((x == 0).mean())
     assert sorted(seen) == list(range(COUNT)) and np.mean(paper) < 0.4
@@ -46,7 +47,7 @@ def test_the_order_follows_from_seed_and_epoch():
 
 
 def test_what_is_distorted_is_the_same_again_and_another_in_the_next_epoch():
-    def pixels(first_epoch, workers=1):
+    def pixels(first_epoch):
         sequence = LineSequence(X, Y, 8, distort=distort_line, shuffle=True, seed=3, first_epoch=first_epoch)
         return [x for x, _ in sequence]
 

@@ -1,6 +1,5 @@
 """Lines of one's own: what belongs together, what is refused by name or skipped, what is held out."""
 
-import os
 import unicodedata
 
 import numpy as np
@@ -43,7 +42,7 @@ def test_lines_of_one_width_are_still_an_array_of_images(tmp_path):
 
 def test_building_it_reads_nothing(folder, monkeypatch):
     monkeypatch.setattr(TextLines, "_lines", property(lambda self: pytest.fail("it reads")))
-    assert repr(TextLines(folder, height=40)).startswith(f"TextLines(folder={folder!r}, validation=None") and os.listdir(folder)
+    assert repr(TextLines(folder, height=40)).startswith(f"TextLines(folder={folder!r}, validation=None")
     assert TextLines(None, alphabet="ab").class_names == ("", "a", "b", UNKNOWN)
 
 
@@ -88,7 +87,7 @@ def spoil(folder, how):
 @pytest.mark.parametrize("how", BROKEN)
 def test_a_line_that_cannot_be_used_is_refused_by_name_or_skipped(folder, how):
     spoil(folder, how)
-    with pytest.raises(ValueError, match=f"^1 of the lines cannot be used: .*ann-1.*: .*{BROKEN[how]}.*--on-error skip"):
+    with pytest.raises(ValueError, match=f"^1 of the lines cannot be used: .*ann-1.*: .*{BROKEN[how]}.*--on-error"):
         TextLines(folder).x_train
     data = TextLines(folder, validation_fraction=0, on_error="skip")
     assert data.describe() == f"{folder}: 9 + 0 lines, {len(data.class_names) - 2} characters, 1 skipped"
@@ -100,7 +99,8 @@ def test_many_problems_are_counted_and_some_are_named(folder):
     for i in range(5):
         (folder / f"ann-{i}.gt.txt").unlink()
     (folder / "._ann-9.png").write_bytes(b"what another system leaves beside a file")
-    with pytest.raises(ValueError, match=r"^5 of the lines .*ann-0.png: .*ann-1.png: .*ann-2.png: [^;]*; and so on\. Mend") as caught:
+    named = "^5 of the lines .*ann-0.png: .*ann-1.png: .*ann-2.png: [^;]*; and so on. Mend"
+    with pytest.raises(ValueError, match=named) as caught:
         TextLines(folder).class_names
     assert "ann-3" not in str(caught.value)
 

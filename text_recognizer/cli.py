@@ -2,7 +2,6 @@
 
 import argparse
 import dataclasses
-import math
 import os
 import sys
 import time
@@ -55,8 +54,8 @@ def train(options):
     model = recognizers.build(options.network, _training_data(options), options.weights_dir)
     print(f"{_described(model)}\n{model.name}: {model.network.count_params():,} parameters", flush=True)
     if options.start:
-        known = recognizers.start_from(model, options.start)
-        print(f"starts from {options.start}, which knows {known} of the {len(model.data.class_names)} classes", flush=True)
+        known, classes = recognizers.start_from(model, options.start), len(model.data.class_names)
+        print(f"starts from {options.start}, which knows {known} of the {classes} classes", flush=True)
 
     start = time.perf_counter()
     recognizers.train(
@@ -80,11 +79,10 @@ def evaluate(options):
     _check_options(options)
     model = _trained_model(options, own_lines=options.lines)
     print(_described(model))
-    data = model.data
     if options.lines:
-        _print_score(options.lines, model, data.x_train, data.y_train)
+        _print_score(options.lines, model, model.data.x_train, model.data.y_train)
     else:
-        _print_score("test", model, data.x_test, data.y_test)
+        _print_score("test", model, model.data.x_test, model.data.y_test)
     return 0
 
 
@@ -151,7 +149,8 @@ def _check_options(options):
                 raise ValueError(f"--{name.replace('_', '-')} goes with --lines")
         return
     if options.network not in OWN_LINES:
-        raise ValueError(f"{options.network} reads single characters: with --lines give --network {' or '.join(OWN_LINES)}")
+        networks = " or ".join(OWN_LINES)
+        raise ValueError(f"{options.network} reads single characters: with --lines give --network {networks}")
     for name in ("drawn", "subsample"):
         if getattr(options, name, None):
             raise ValueError(f"--{'data' if name == 'drawn' else name} does not go with --lines")
@@ -281,12 +280,13 @@ def _add_lines_options(command):
 def _add_training_options(command):
     command.set_defaults(after_an_interruption="; the same command goes on after the last whole epoch")
     for option in ("epochs", "batch_size"):
-        defaults = ", ".join(f"{getattr(recipe, option)} for {network}" for network, recipe in RECIPES.items())
-        command.add_argument(f"--{option.replace('_', '-')}", type=_positive, metavar="N", help=f"default: {defaults}")
+        recipes = RECIPES | {"--lines": OWN_LINES["line_convnext"]}
+        defaults = ", ".join(f"{getattr(recipe, option)} for {name}" for name, recipe in recipes.items())
+        command.add_argument(f"--{option.replace('_', '-')}", type=int, metavar="N", help=f"default: {defaults}")
     command.add_argument("--seed", type=int, default=0, metavar="N", help="default: %(default)s")
     command.add_argument(
         "--subsample",
-        type=_fraction,
+        type=float,
         metavar="FRACTION",
         help="take only this part of each class of characters, or of the lines",
     )
@@ -294,26 +294,26 @@ def _add_training_options(command):
     held_out.add_argument("--validation", metavar="FOLDER", help="of lines to hold out, with --lines")
     held_out.add_argument(
         "--validation-fraction",
-        type=_share,
+        type=float,
         metavar="FRACTION",
         help="of the training set, held out to show the progress; 0 for none. "
         f"Default: {recognizers.VALIDATION_FRACTION}, or an image of each character; of --lines {VALIDATION_FRACTION}",
     )
-    command.add_argument("--group-by", metavar="SEPARATOR", help="hold lines out by what stands before it in their stem")
-    command.add_argument("--height", type=_positive, metavar="PIXELS", help="of the lines of --lines. Default: 48")
-    command.add_argument("--from", dest="start", metavar="WEIGHTS", help="start from a file of weights of such a network")
+    command.add_argument("--group-by", metavar="SEPARATOR", help="hold out all lines alike up to this in their stems")
+    command.add_argument("--height", type=int, metavar="PIXELS", help="of the lines of --lines. Default: 48")
+    command.add_argument("--from", dest="start", metavar="WEIGHTS", help="start from these, of such a network")
 
 
 def _add_reading_options(command):
     command.add_argument("image", nargs="+", metavar="IMAGE", help="a file (PNG, JPEG, ...), or a folder of such files")
-    command.add_argument("--write-texts", action="store_true", help=f"write what was read beside STEM.png: STEM{PREDICTION}")
+    command.add_argument("--write-texts", action="store_true", help=f"write what was read into STEM{PREDICTION}")
 
 
 def _add_resnet_options(command):
     command.set_defaults(after_an_interruption="; the same command goes on after the last whole epoch")
     add = command.add_argument
     add("--folder", help="of the run: checkpoints, history.csv. Default: runs/resnet-sample or -full")
-    add("--images-per-class", type=_positive, metavar="N", help="train on a part of each class")
+    add("--images-per-class", type=int, metavar="N", help="train on a part of each class")
     add("--loop", action="store_true", dest="by_hand", help="train with the loop by hand, not with fit")
     add("--dtype-policy", choices=DTYPE_POLICIES, default="float32", help="default: %(default)s")
     add("--jit-compile", action="store_true", help="compile with XLA")
@@ -346,23 +346,3 @@ def _help(constant):
 
 def _integers(text):
     return tuple(int(number) for number in text.split(","))
-
-
-def _positive(text):
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text} is no integer of 1 or more")
-    return int(text)
-
-
-def _share(text):
-    return 0.0 if text in ("0", "0.0") else _fraction(text, below=True)
-
-
-def _fraction(text, below=False):
-    try:
-        fraction = float(text)
-    except ValueError:
-        fraction = math.nan
-    if not 0 < fraction <= 1 or (below and fraction == 1):
-        raise argparse.ArgumentTypeError(f"{text} is no number above 0, and {'below' if below else 'at most'} 1")
-    return fraction

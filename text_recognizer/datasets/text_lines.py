@@ -39,7 +39,7 @@ class TextLines(Dataset):
     read, and a text that CTC cannot spell in the width of its image, of which every four pixels make a
     step (see `ctc.required_steps`).
 
-    Everything is read when it is first asked for, about 500 lines a second, and stays in memory: a
+    Everything is read when it is first asked for, some hundred lines a second, and stays in memory: a
     byte a pixel.
 
     Attributes:
@@ -224,7 +224,8 @@ class TextLines(Dataset):
         if path is None:
             raise ValueError(f"there is no text {images[0].stem}{TEXT}")
         if len(images) != 1:
-            raise ValueError(f"there are {len(images)} images of this stem" if images else "there is no image of this stem")
+            found = f"are {len(images)} images" if images else "is no image"
+            raise ValueError(f"there {found} of this stem")
         try:
             text = unicodedata.normalize("NFC", path.read_text("utf-8-sig")).strip()
         except UnicodeDecodeError as error:

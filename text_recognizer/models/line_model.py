@@ -117,7 +117,7 @@ class LineModel(Recognizer):
             raise ValueError(f"labels have the shape {np.shape(y)}; give ({len(x)}, length), a sequence for each line")
         return metric(self.data.decode(y), self.read(x, strategy, batch_size))
 
-    def predict_on_image(self, image, strategy="beam_search"):
+    def predict_on_image(self, image, strategy="greedy"):
         """Read the one line of text on an image.
 
         For a network of one size, the line is cut out, centred and resized to fill `image_shape` as
