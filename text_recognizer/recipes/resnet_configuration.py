@@ -49,7 +49,7 @@ class Configuration:
         for field in dataclasses.fields(self):
             value = getattr(self, field.name)
             if field.type is int:
-                whole_number(field.name, value, least=0 if field.name == "seed" else 1)
+                whole_number(field.name, value, least=0 if field.name == "seed" else 1, most=2**31 - 1)
             elif field.type is float:
                 real_number(field.name, value, least=0)
         for name in ("momentum", "weight_decay", "validation_fraction"):
