@@ -68,3 +68,28 @@ def with_channels(input_shape):
         (28, 28, 1)
     """
     return input_shape if len(input_shape) == 3 else (*input_shape, 1)
+
+
+def line_shapes(input_shape, output_shape, smallest):
+    """Check the shapes of a network for lines, whose images may be of any width.
+
+    Args:
+        input_shape: (height, width) or (height, width, channels); the width may be None.
+        output_shape: (number of classes,).
+        smallest: the pixels that height and width need at least.
+
+    Returns:
+        (height, width, channels) and (number of classes,).
+
+    Raises:
+        TypeError, ValueError: as `check_shapes`.
+
+    Example:
+        >>> line_shapes((48, None), (102,), smallest=16)
+        ((48, None, 1), (102,))
+    """
+    any_width = isinstance(input_shape, tuple | list) and input_shape[1:2] in ((None,), [None])
+    known = (input_shape[0], smallest, *input_shape[2:]) if any_width else input_shape
+    known, output_shape = check_shapes(known, output_shape, ranks=(2, 3), smallest=smallest)
+    height, width, channels = with_channels(known)
+    return (height, None if any_width else width, channels), output_shape

@@ -5,11 +5,11 @@ import math
 import keras
 
 from text_recognizer.arguments import whole_number
-from text_recognizer.networks.arguments import check_shapes, with_channels
+from text_recognizer.networks.arguments import line_shapes
 from text_recognizer.networks.batch_normalization import normalized_relu
 
 
-def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: int = 24) -> keras.Model:
+def line_cnn(input_shape: tuple[int | None, ...], output_shape: tuple[int], filters: int = 24) -> keras.Model:
     """Build a network that looks at a line through a window, and says at each place what it sees.
 
     The window is 35 pixels wide, a character and its neighbours, and moves on by 4 pixels. Nothing
@@ -21,7 +21,7 @@ def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: in
 
     Args:
         input_shape: the shape of an image without the batch: (height, width), or
-            (height, width, channels); at least 8 pixels each way.
+            (height, width, channels); at least 8 pixels each way. The width may be None: lines of any width.
         output_shape: (number of classes,), the one for "no character here" included.
         filters: channels of the first convolution; the next ones have two and three times as many.
 
@@ -38,15 +38,14 @@ def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: in
         >>> line_cnn((28, 256), (63,)).output_shape
         (None, 64, 63)
     """
-    input_shape, (classes,) = check_shapes(input_shape, output_shape, ranks=(2, 3), smallest=8)
+    (height, width, channels), (classes,) = line_shapes(input_shape, output_shape, smallest=8)
     filters = whole_number("filters", filters)
     layers, channels_last = keras.layers, {"data_format": "channels_last"}
     convolution = {"use_bias": False, **channels_last}
-    height = math.ceil(input_shape[0] / 8)  # after three layers that halve it
     return keras.Sequential(
         [
             keras.Input(input_shape),
-            layers.Reshape(with_channels(input_shape)),
+            layers.Reshape((height, width or -1, channels)),
             layers.Conv2D(filters, 5, strides=2, padding="same", **convolution),
             *normalized_relu(0.9),
             layers.Conv2D(2 * filters, 3, padding="same", **convolution),
@@ -54,7 +53,7 @@ def line_cnn(input_shape: tuple[int, ...], output_shape: tuple[int], filters: in
             *normalized_relu(0.9),
             layers.Conv2D(3 * filters, 3, strides=(2, 1), padding="same", **convolution),
             *normalized_relu(0.9),
-            layers.Conv2D(128, (height, 1), **convolution),
+            layers.Conv2D(128, (math.ceil(height / 8), 1), **convolution),
             *normalized_relu(0.9),
             layers.Reshape((-1, 128)),
             layers.Conv1D(128, 5, padding="same", **convolution),

@@ -5,7 +5,7 @@ import math
 import keras
 
 from text_recognizer.arguments import real_number, whole_number
-from text_recognizer.networks.arguments import check_each, check_shapes, with_channels
+from text_recognizer.networks.arguments import check_each, line_shapes
 from text_recognizer.networks.batch_normalization import normalized_relu
 
 POOLS = ((2, 2), (2, 2), (2, 1), (2, 1), None)  # (height, width) behind each convolution
@@ -87,28 +87,3 @@ def line_convnext(
         y = layers.Dropout(dropout_amount)(layers.Dense(units)(y))
         x = layers.Add()([x, y])
     return keras.Model(inputs, layers.Dense(classes, dtype="float32")(x), name="line_convnext")
-
-
-def line_shapes(input_shape, output_shape, smallest):
-    """Check the shapes of a network for lines, whose images may be of any width.
-
-    Args:
-        input_shape: (height, width) or (height, width, channels); the width may be None.
-        output_shape: (number of classes,).
-        smallest: the pixels that height and width need at least.
-
-    Returns:
-        (height, width, channels) and (number of classes,).
-
-    Raises:
-        TypeError, ValueError: as `text_recognizer.networks.arguments.check_shapes`.
-
-    Example:
-        >>> line_shapes((48, None), (102,), smallest=16)
-        ((48, None, 1), (102,))
-    """
-    any_width = isinstance(input_shape, tuple | list) and input_shape[1:2] in ((None,), [None])
-    known = (input_shape[0], smallest, *input_shape[2:]) if any_width else input_shape
-    known, output_shape = check_shapes(known, output_shape, ranks=(2, 3), smallest=smallest)
-    height, width, channels = with_channels(known)
-    return (height, None if any_width else width, channels), output_shape
