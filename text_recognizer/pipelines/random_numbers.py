@@ -159,8 +159,8 @@ def _objections(nodes, seeds, functions):
             yield f"draws random numbers with tf.random ({node.op}), which begins anew in each epoch if a seed is set"
         elif ("seed" in names or "counter" in names) and seeds.isdisjoint(own):
             yield f"draws random numbers from a constant seed, or from one of the data ({node.op}), alike in each epoch"
-        elif (node.op != "PyFuncStateless" and node.op.startswith(("Timestamp", "PyFunc", "EagerPyFunc", "Assign", "Rng"))) or (
-            node.op.startswith("Stateful") and "Call" not in node.op
+        elif node.op in ("PyFunc", "EagerPyFunc") or (
+            node.op.startswith(("Timestamp", "Assign", "Rng", "Stateful")) and "Call" not in node.op
         ):
             yield (
                 f"reads or changes what is outside of it ({node.op}), so that each run may give other batches. (A "
