@@ -20,6 +20,7 @@ import importlib
 import json
 import os
 import statistics
+import sys
 import tempfile
 import time
 from pathlib import Path
@@ -92,7 +93,9 @@ def show_steps(arguments, pythons, batch, ways, machine=None):
         for name in ways:
             if name not in failed and ("torch" in pythons or not name.startswith("PyTorch")):
                 try:
-                    found[name].append(ask(arguments, pythons, name, batch))
+                    told = ask(arguments, pythons, name, batch)
+                    found[name].append(told)
+                    print(f"{name}: {statistics.median(told['seconds']):.3f} s", file=sys.stderr)
                 except RuntimeError as error:
                     failed[name] = next(line for line in reversed(str(error).splitlines()) if "Error" in line)
     seconds = {name: statistics.median(sum((one["seconds"] for one in told), [])) for name, told in found.items()}
@@ -234,7 +237,7 @@ WAYS = {
     "one thread in an operation": functools.partial(keras_steps, threads=1),
     "fit, a step in a call": functools.partial(keras_steps, at_once=1),
     f"fit, {AT_ONCE} steps in a call": functools.partial(keras_steps, at_once=AT_ONCE),
-    "SGD without momentum": functools.partial(keras_steps, optimizer={"momentum": 0}),
+    "SGD without momentum": functools.partial(keras_steps, optimizer={"momentum": 0.0}),
     "weight decay, decoupled": functools.partial(keras_steps, optimizer={"momentum": 0.9, "weight_decay": 1e-3}),
     "XLA": functools.partial(keras_steps, jit_compile=True),
     "PyTorch": torch_steps,
