@@ -141,7 +141,7 @@ def _is_integer(number: str) -> bool:
 def _is_noise(number: Decimal) -> bool:
     """Whether it is 0, or one of the first multiples of 2**-24 or 2**-53, by which float32 and float64 round at 1."""
     multiples = [abs(number) * Decimal(2) ** digits for digits in (24, 53)]
-    return not number or any(1 <= round(m) <= 16 and abs(m - round(m)) <= m / 200 for m in multiples)
+    return any(round(m) <= 16 and abs(m - round(m)) <= m / 200 for m in multiples)
 
 
 # --- text ---------------------------------------------------------------------------------------
