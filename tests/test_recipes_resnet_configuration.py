@@ -45,7 +45,7 @@ def test_the_table_has_a_row_for_each_constant():
 @pytest.mark.parametrize(
     "change, error, message",
     [
-        ({"classes": 0}, ValueError, "classes is 0; give an integer, 1 or more"),
+        ({"classes": 0}, ValueError, "classes is 0; give an integer, from 1 to 2,147,483,647"),
         ({"batch_size": 12.5}, TypeError, "batch_size is 12.5"),
         ({"epochs": True}, TypeError, "epochs is True"),
         ({"filters": 30}, ValueError, "filters is 30; give a multiple of four"),

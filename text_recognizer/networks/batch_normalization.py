@@ -39,7 +39,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     def _is_fusible(self, inputs):
         on_tensorflow = keras.backend.backend() == "tensorflow"
         images = len(inputs.shape) == 4 and keras.backend.standardize_dtype(inputs.dtype) != "float64"
-        last = self.axis in (-1, 3)
+        last = self.axis in (-1, 3) and self.variable_dtype == "float32"
         special = self.synchronized or getattr(self, "renorm", False)  # Keras 3.14 has no renorm
         return on_tensorflow and images and last and self.scale and self.center and not special
 
