@@ -46,6 +46,31 @@ def filled_up(sequences, length):
 LINES = np.random.default_rng(0).normal(size=(20, 4, 3)).astype(np.float32) * 2
 ALL_SEQUENCES = [letters for length in range(5) for letters in product((1, 2), repeat=length)]
 
+# The loss
+
+
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_the_loss_is_the_logarithm_of_the_sum_over_all_paths(jit_compile):
+    probabilities = by_all_paths(LINES[0])
+    sequences = list(probabilities)  # the empty one, too
+    logits = np.repeat(LINES[:1], len(sequences), axis=0)
+    losses = keras.ops.convert_to_numpy(ctc.loss(filled_up(sequences, 4), logits, jit_compile))
+    np.testing.assert_allclose(losses, -np.log(list(probabilities.values())), rtol=1e-5)
+
+
+def test_the_loss_has_the_gradient_of_keras_loss():
+    import tensorflow as tf
+
+    logits, labels = tf.constant(LINES), filled_up([(), (1,), (1, 2), (2, 2)] * 5, 4)
+    gradients = []
+    for loss in (ctc.loss, keras.losses.ctc):
+        with tf.GradientTape() as tape:
+            tape.watch(logits)
+            losses = loss(labels, logits)
+        gradients.append(tape.gradient(losses, logits))
+    np.testing.assert_allclose(*gradients, atol=1e-5)
+
+
 # Decoding
 
 

@@ -4,13 +4,53 @@ The network gives at each step one distribution over the labels and a blank, lab
 one of them at each step; it stands for the sequence that is left when repeated labels are merged
 and then blanks dropped: a, a, blank, a is "aa". A sequence has the probability of all its paths
 together (A. Graves, S. Fernández, F. Gomez, J. Schmidhuber, "Connectionist Temporal Classification",
-ICML 2006). `keras.losses.CTC` is its negative logarithm; here is the way back.
+ICML 2006). Its negative logarithm is the loss. Here are the loss, and the way back.
 """
 
 import keras
 import numpy as np
 
 BLANK = 0  # as `keras.losses.CTC` has it
+
+
+def loss(labels, logits, jit_compile=False):
+    """Return the negative logarithm of the probability of each sequence of labels.
+
+    These are the numbers of `keras.losses.ctc`. On TensorFlow that goes through the steps in a loop of small
+    operations, and XLA needs it so. Otherwise this is the one operation that `tf.nn.ctc_loss` has for sparse
+    labels (https://www.tensorflow.org/api_docs/python/tf/nn/ctc_loss). `benchmarks/ctc_loss.py` measures one
+    beside the other.
+
+    Args:
+        labels: int (n, length), filled up with 0.
+        logits: float32 (n, steps, classes), before any softmax; class 0 is the blank.
+        jit_compile: whether XLA compiles the function in which this is called.
+
+    Returns:
+        A tensor, float32 (n,). For a sequence that needs more steps than there are (see `required_steps`) it is
+        infinite or a large number, or, where even its labels are more than the steps, TensorFlow refuses it.
+
+    Example:
+        >>> import numpy as np
+        >>> from text_recognizer import ctc
+        >>> logits = np.log(np.array([[[0.6, 0.4], [0.6, 0.4]]], "float32"))  # a line, two steps, (blank, a)
+        >>> np.exp(-keras.ops.convert_to_numpy(ctc.loss(np.array([[1]]), logits))).round(2)
+        array([0.64], dtype=float32)
+    """
+    if jit_compile or keras.backend.backend() != "tensorflow":
+        return keras.losses.ctc(labels, logits)
+    import tensorflow as tf
+
+    labels, logits = tf.cast(labels, "int32"), tf.convert_to_tensor(logits)
+    empty = tf.reduce_all(labels == BLANK, axis=1)
+    # The operation refuses an empty sequence, whose only path is blank at each step.
+    of_empty = -tf.reduce_sum(tf.nn.log_softmax(logits)[..., BLANK], axis=1)
+    labels = tf.where(empty[:, None], tf.one_hot(0, tf.shape(labels)[1], dtype="int32"), labels)
+    steps = tf.repeat(tf.shape(logits)[1], tf.shape(logits)[0])
+    of_others = tf.nn.ctc_loss(
+        tf.sparse.from_dense(labels), logits, None, steps, logits_time_major=False, blank_index=BLANK
+    )
+    return tf.where(empty, of_empty, of_others)
 
 
 def decode(logits, strategy="greedy", beam_width=16):
@@ -122,12 +162,10 @@ def probability(labels, logits):
     if labels.size and labels.max() >= classes:
         raise ValueError(f"a label is {labels.max()}, and of {classes} classes the last one is {classes - 1}")
     probabilities = np.zeros(lines, np.float32)
-    possible = required <= steps  # the others have a finite loss: Keras computes with a large number for infinity
+    possible = required <= steps  # of the others, the loss may be a large number where it should be infinite
     if possible.any():
-        labels, lengths = labels[possible], np.count_nonzero(labels[possible], axis=1)
-        steps = np.full(len(labels), steps, np.int32)
-        loss = keras.ops.ctc_loss(labels, logits[possible], lengths, steps, mask_index=BLANK)
-        probabilities[possible] = np.minimum(np.exp(-keras.ops.convert_to_numpy(loss)), 1)
+        surprise = keras.ops.convert_to_numpy(loss(labels[possible], logits[possible]))
+        probabilities[possible] = np.minimum(np.exp(-surprise), 1)
     return probabilities
 
 
@@ -137,7 +175,7 @@ def required_steps(labels):
     A step for each label, and one more between two that are the same: without a blank between them
     they would be merged. This follows from what a path stands for (A. Graves et al. 2006, section
     3.1). A sequence that needs more steps than there are has no path, so its probability is 0.
-    Its `keras.losses.CTC` should be infinite; it is some large number instead.
+    Its loss should be infinite; `keras.losses.CTC` gives some large number instead.
 
     Args:
         labels: int (n, length), filled up with 0.

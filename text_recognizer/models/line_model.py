@@ -22,18 +22,6 @@ class LinePrediction(NamedTuple):
     confidence: float
 
 
-def ctc_per_character(y_true, y_pred):
-    """Return the CTC loss of each line by the characters of its text, so that a long line counts as a short one.
-
-    Args:
-        y_true: labels, int (n, length), filled up with 0, which is also the blank.
-        y_pred: logits, float (n, steps, classes).
-    """
-    ops = keras.ops
-    characters = ops.count_nonzero(y_true, axis=1)
-    return keras.losses.ctc(y_true, y_pred) / ops.cast(ops.maximum(characters, 1), "float32")
-
-
 class LineModel(Recognizer):
     """A network that reads a line of text, and the data set of lines that it learns from.
 
@@ -140,7 +128,12 @@ class LineModel(Recognizer):
         return LinePrediction(self.data.decode(labels)[0], float(ctc.probability(labels, logits)[0]))
 
     def loss(self):
-        """Return the CTC loss by the characters of a text. Label 0 is the blank and what fills a sequence up."""
+        """Return the CTC loss by the characters of a text, so that a long line counts as a short one."""
+
+        def ctc_per_character(labels, logits):
+            characters = keras.ops.cast(keras.ops.count_nonzero(labels, axis=1), "float32")
+            return ctc.loss(labels, logits, self.network.jit_compile) / keras.ops.maximum(characters, 1)
+
         return ctc_per_character
 
     def optimizer(self):
