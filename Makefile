@@ -17,28 +17,28 @@ READY := $(VENV)/requirements.installed
 .DELETE_ON_ERROR:
 
 lab: $(READY)
-	TF_CPP_MIN_LOG_LEVEL=3 JUPYTER_CONFIG_PATH="$(CURDIR)/.jupyter" $(BIN)/jupyter lab
+	$(BIN)/python -m workbook lab
 
 test: $(READY)
-	$(BIN)/python -m pytest --nbval -n auto --dist loadfile
+	$(BIN)/python -m workbook test
 
 render: $(READY)
-	$(BIN)/python -m workbook.render $(PAGES)
+	$(BIN)/python -m workbook render $(PAGES)
 
 full: $(READY)
-	$(BIN)/python -m workbook.full $(PAGES)
+	$(BIN)/python -m workbook full $(PAGES)
 
 stability: $(READY)
-	$(BIN)/python -m workbook.stability $(PAGES)
+	$(BIN)/python -m workbook stability $(PAGES)
 
 sensitivity: $(READY)
-	WORKBOOK_SENSITIVITY=thorough $(BIN)/python -m pytest tests/test_sensitivity.py
+	$(BIN)/python -m workbook sensitivity
 
 versions: $(READY)
-	$(BIN)/python -m workbook.versions $(if $(ONLY),--only $(ONLY)) $(PAGES)
+	$(BIN)/python -m workbook versions $(if $(ONLY),--only $(ONLY)) $(PAGES)
 
 index: $(READY)
-	$(BIN)/python -m workbook.index
+	$(BIN)/python -m workbook index
 
 clean:
 	rm -rf $(VENV) .versions .nbval .pytest_cache

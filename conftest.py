@@ -1,3 +1,3 @@
-"""`pytest --nbval` executes every notebook again and compares: see workbook/collect.py."""
+"""`pytest --nbval` executes every notebook again and compares: see workbook/pytest_plugin.py."""
 
-from workbook.collect import pytest_collect_file, pytest_configure  # noqa: F401
+pytest_plugins = ["workbook.pytest_plugin"]

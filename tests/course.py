@@ -1,11 +1,12 @@
 """A small course in a temporary folder, on which the machinery can be tried."""
 
+import contextlib
 import shutil
-import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from xml.etree import ElementTree
+
+import pytest
 
 from workbook.pages import ROOT, Page
 
@@ -17,7 +18,7 @@ class Course:
     folder: Path
 
     def __post_init__(self):
-        for shared in ("text_recognizer", "workbook", "requirements.txt"):
+        for shared in ("text_recognizer", "exercises", "workbook", "requirements.txt"):
             (self.folder / shared).symlink_to(ROOT / shared)
         for copied in ("conftest.py", "pyproject.toml"):
             shutil.copy(ROOT / copied, self.folder)
@@ -28,15 +29,31 @@ class Course:
         page.text.write_text(text, encoding="utf-8")
         return page
 
-    def nbval(self, *paths):
-        """Run `pytest --nbval`. Returns what each item failed with, by its name; "" if it passed."""
-        report = self.folder / "report.xml"
-        command = [sys.executable, "-m", "pytest", "--nbval", "-p", "no:cacheprovider"]
-        command += [f"--junitxml={report}", *map(str, paths or ["notebooks"])]
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, check=False)
-        assert report.is_file(), done.stdout + done.stderr
-        outcome = {}
-        for case in ElementTree.parse(report).iter("testcase"):
-            failed = [node.text for node in case if node.tag in ("failure", "error")]
-            outcome[case.get("name")] = "\n".join(failed)
-        return outcome
+    def nbval(self, *paths, options=()):
+        """Run `pytest --nbval` in this process. Returns what each item failed with, by its name; "" if it passed."""
+        outcomes = _Outcomes()
+        command = ["--nbval", "--capture=no", "-p", "no:cacheprovider", f"--rootdir={self.folder}", *options]
+        path, conftest = sys.path[:], sys.modules.pop("conftest", None)
+        try:
+            with contextlib.chdir(self.folder):
+                status = pytest.main([*command, *map(str, paths or ["notebooks"])], plugins=[outcomes])
+        finally:
+            sys.path[:] = path
+            sys.modules["conftest"] = conftest
+        assert status in (pytest.ExitCode.OK, pytest.ExitCode.TESTS_FAILED, pytest.ExitCode.INTERRUPTED)
+        return outcomes.messages
+
+
+class _Outcomes:
+    """A plugin that keeps what failed."""
+
+    def __init__(self):
+        self.messages = {}
+
+    def pytest_collectreport(self, report):
+        if report.failed:
+            self.messages[report.nodeid] = report.longreprtext
+
+    def pytest_runtest_logreport(self, report):
+        if report.failed or report.when == "call":
+            self.messages[report.nodeid.rpartition("::")[2]] = report.longreprtext if report.failed else ""

@@ -1,7 +1,7 @@
 """Which faults of the comparing code would its tests miss? `python -m tests.mutants [--seconds 600] [MODULE ...]`
 
-Makes mutants of workbook/{compare,figures,normalise,pictures}.py: one constant changed, one condition negated, one
-branch dropped, one operator, statement or item of a list another. Runs tests/test_compare.py on each, in a copy of the
+Makes mutants of workbook/comparing/{outputs,figures,normalise,pictures}.py: one constant changed, one condition negated, one
+branch dropped, one operator, statement or item of a list another. Runs tests/test_comparing.py on each, in a copy of the
 code, and prints those that survive. Where time does not last, a sample of them is tried.
 """
 
@@ -21,8 +21,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-MODULES = ("compare", "figures", "normalise", "pictures")
-TESTS = Path("tests", "test_compare.py")
+MODULES = ("outputs", "figures", "normalise", "pictures")
+TESTS = Path("tests", "test_comparing.py")
 ENOUGH = 0.95
 
 _OPERATORS = {
@@ -196,7 +196,7 @@ def main() -> int:
         most = 10 + 5 * (time.monotonic() - started)
         all_of_them = []
         for module in arguments.modules or MODULES:
-            file = folder / "workbook" / f"{module}.py"
+            file = folder / "workbook" / "comparing" / f"{module}.py"
             source = file.read_text(encoding="utf-8")
             all_of_them += [(file, source, *mutant) for mutant in mutants(source)]
         random.Random(0).shuffle(all_of_them)

@@ -171,9 +171,11 @@ def test_lines_are_learned_judged_and_read(capsys, lines):
     assert trained[-2] == f"weights in {Path('weights', 'lines', WEIGHTS)}"
     assert trained[-1].startswith("validation character error rate ") and ", word error rate " in trained[-1]
 
-    assert main(["evaluate", "--lines", "other"]) == 0  # its alphabet and its height are those of the weights
+    assert main(["evaluate", "--lines", "other", "--draw", "drawn.png"]) == 0  # alphabet and height are the weights'
     judged = capsys.readouterr().out.splitlines()
-    assert judged == ["other: 2 + 0 lines, 10 characters", trained[-1].replace("validation", "other")]
+    score = trained[-1].replace("validation", "other")
+    assert judged == ["other: 2 + 0 lines, 10 characters", score, "2 lines in drawn.png"]
+    assert Path("drawn.png").read_bytes().startswith(b"\x89PNG")
 
     Path("other", "blank.PNG").write_bytes(b"no image")
     Path("other", "notes.md").write_text("no image either")
@@ -220,6 +222,7 @@ def test_a_training_on_lines_that_was_interrupted_goes_on_to_the_same_weights(ca
         assert main([*arguments, "stopped"]) == 130
     assert main([*arguments, "stopped", "--batch-size", "5"]) == 1
     capsys.readouterr()
+    arguments[2] = str(Path("lines").resolve())  # the same lines, however one comes to them
     assert main([*arguments, "stopped"]) == 0
     assert "Epoch 1/3" not in capsys.readouterr().out and os.listdir("stopped") == [WEIGHTS]
     whole, stopped = (arrays(Path(folder, WEIGHTS)) for folder in ("whole", "stopped"))

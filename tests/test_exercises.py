@@ -13,16 +13,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from workbook import exercises
-from workbook.exercises import ____, Exercise
-from workbook.exercises.exercise import WrongAnswer, has_blank
+import exercises
+from exercises import ____, Exercise
+from exercises.exercise import WrongAnswer, has_blank
 from workbook.pages import pages
 
 TOPICS = [m.name for m in pkgutil.iter_modules(exercises.__path__) if m.name != "exercise"]
 EXERCISES = {
     f"{topic}.{name}": value
     for topic in TOPICS
-    for name, value in vars(importlib.import_module(f"workbook.exercises.{topic}")).items()
+    for name, value in vars(importlib.import_module(f"exercises.{topic}")).items()
     if isinstance(value, Exercise)
 }
 WRONG = [
@@ -51,7 +51,7 @@ def test_other_right_answers_are_right_too():
     import keras
     from keras import layers
 
-    from workbook.exercises import autodiff, functional, sequential
+    from exercises import autodiff, functional, sequential
 
     def without_sequential():
         image = keras.Input((28, 28))

@@ -1,13 +1,10 @@
 """Rendering and checking pages, tried on small ones, and the state of the course's own."""
 
-import os
-from unittest.mock import patch
-
 import nbformat
 import pytest
 
 from tests.course import Course
-from workbook.kernel import fix_environment
+from workbook.agreement import disagreements
 from workbook.pages import PageError, find_page, pages
 from workbook.render import render
 
@@ -50,14 +47,6 @@ def course(tmp_path):
     return Course(tmp_path)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def environment():
-    """That in which pages are executed."""
-    with patch.dict(os.environ):
-        fix_environment()
-        yield
-
-
 @pytest.fixture(scope="module")
 def rendered(tmp_path_factory):
     """A page that is in agreement; tests that change it copy it first."""
@@ -95,7 +84,7 @@ def test_render_writes_what_the_cells_print_and_draw(rendered):
     assert "*What to expect:*\n\n![a line that falls and rises](../img/77_line.png)\n<!-- /expect -->" in text
     assert "```text\nZeroDivisionError: division by zero\n```" in text
     assert (rendered.text.parents[1] / "img" / "77_line.png").read_bytes().startswith(b"\x89PNG")
-    assert list(rendered.disagreements()) == []
+    assert list(disagreements(rendered)) == []
 
 
 def test_render_twice_changes_nothing(page):
@@ -199,9 +188,9 @@ DISAGREEMENTS = {
 def test_disagreement_is_noticed_and_mended(change, page):
     act, named = DISAGREEMENTS[change]
     act(page)
-    assert named in " ".join(page.disagreements())
+    assert named in " ".join(disagreements(page))
     render(page)
-    assert list(page.disagreements()) == []
+    assert list(disagreements(page)) == []
 
 
 def test_disagreement_is_named_with_page_cell_and_command(page, course):
@@ -270,7 +259,7 @@ def test_a_damaged_notebook_is_named_and_mended(page, course):
     page.notebook.write_text("<<<<<<< HEAD\n" + page.notebook.read_text(encoding="utf-8"), encoding="utf-8")
     assert any("make render PAGES=77_small" in message for message in course.nbval().values())
     render(page)
-    assert list(page.disagreements()) == []
+    assert list(disagreements(page)) == []
 
 
 def test_printed_fences_stay_inside_their_block(page):

@@ -14,7 +14,7 @@ TRACE = re.compile(
     r"|\b(?:pypi|pythonhosted|anaconda|artifactory|nexus|npmjs)\b[\w.-]*\.(?:org|com|net|io)\b",
     re.IGNORECASE,
 )
-MEANT = "tests/test_compare.py"  # such paths are its examples
+MEANT = "tests/test_comparing.py"  # such paths are its examples
 
 
 def committed():

@@ -4,67 +4,62 @@ accident, and the comparison must notice each change where it shows.
 The changes stand in tests/accidents, a module a page. `make sensitivity` tries more of them.
 """
 
+import copy
 import importlib
 import os
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-import nbformat
 import pytest
 
 from tests.course import Course
-from workbook.pages import pages
+from workbook.comparing.outputs import outputs_difference
+from workbook.pages import pages, tolerance_of
+from workbook.running.environment import environment
+from workbook.running.execute import execute, failure
 
 THOROUGH = os.environ.get("WORKBOOK_SENSITIVITY") == "thorough"
 
 
-def accidents(page):
+def accidents(page, thorough=THOROUGH):
     """The accidents of a page; a page without any, such as 00, has nothing to train."""
     topic = page.name[3:]
     if not (Path(__file__).parent / "accidents" / f"{topic}.py").is_file():
         return []
     module = importlib.import_module(f"tests.accidents.{topic}")
-    return module.ACCIDENTS + (module.THOROUGH if THOROUGH else [])
+    return module.ACCIDENTS + (module.THOROUGH if thorough else [])
 
 
 CASES = [(page, accident) for page in pages() for accident in accidents(page)]
 
 
-@pytest.fixture(scope="module")
-def runs(request, tmp_path_factory):
-    """The changed pages that were asked for, executed side by side: the outcomes as futures."""
-    asked = [item.callspec.params["number"] for item in request.session.items if item.fspath == request.fspath]
-    with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        yield {n: pool.submit(disagreeing_cells, *CASES[n], tmp_path_factory.mktemp("page")) for n in asked}
+@pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
+def test_each_result_is_named_by_an_accident(page):
+    results = [cell.source for cell in page.read_notebook().cells if "result" in cell.metadata.get("tags", [])]
+    named = {part for accident in accidents(page, thorough=True) for part in accident.noticed_by}
+    for source in results:
+        assert any(part in source for part in named), f"no accident names the cell\n{source}"
 
 
-@pytest.mark.parametrize("number", range(len(CASES)), ids=[f"{p.name[:2]} {a.what}" for p, a in CASES])
-def test_accident_is_noticed(number, runs):
-    _, accident = CASES[number]
-    disagreeing = runs[number].result()
-    for code in accident.noticed_by:
-        assert any(code in cell for cell in disagreeing), f"not noticed by the cell with {code!r}"
+@pytest.mark.parametrize("page, accident", CASES, ids=[f"{p.name[:2]} {a.what}" for p, a in CASES])
+def test_accident_is_noticed(page, accident, tmp_path):
+    cells = page.read_notebook().cells
+    stored = copy.deepcopy(cells)
+    code = [i for i, cell in enumerate(cells) if cell.cell_type == "code"]
+    changed = next(i for i in code if accident.old in cells[i].source)
+    cells[changed].source = cells[changed].source.replace(accident.old, accident.new, 1)
+    notice = {part: [i for i in code if part in cells[i].source] for part in accident.noticed_by}
+    cells = cells[: 1 + max(max(places) for places in notice.values())]
 
+    course = Course(tmp_path)
+    execute(cells, course.folder / "notebooks", environment(), after_errors=True)
 
-def disagreeing_cells(page, accident, folder):
-    """Run the changed page as far as it must notice; the code of the cells whose output disagrees."""
-    notebook = page.read_notebook()
-    codes = [cell.source if cell.cell_type == "code" else "" for cell in notebook.cells]
-    changed = next(i for i, code in enumerate(codes) if accident.old in code)
-    notebook.cells[changed].source = codes[changed].replace(accident.old, accident.new, 1)
-    codes[changed] = notebook.cells[changed].source
-    last = max(i for code in accident.noticed_by for i, cell in enumerate(codes) if code in cell)
-    notebook.cells = notebook.cells[: last + 1]
-
-    course = Course(folder)
-    copy = course.page(page.name, page.text.read_text(encoding="utf-8"))
-    nbformat.write(notebook, copy.notebook)
-    outcome = course.nbval(copy.notebook)
-
-    executed = [code for cell, code in zip(notebook.cells, codes) if cell.cell_type == "code"]
-    # an output that disagrees, not merely a cell that raised
-    return {
-        executed[int(name.removeprefix("Cell "))]
-        for name, message in outcome.items()
-        if "If the change is meant: make render" in message
+    disagreeing = {
+        i
+        for i in code
+        if i < len(cells)
+        and not failure(cells[i])  # an output that disagrees, not merely a cell that raised
+        and outputs_difference(stored[i].outputs, cells[i].outputs, tolerance_of(page, stored, i))
     }
+    assert all(i >= changed for i in disagreeing), "a cell disagrees that stands before the accident"
+    for part, places in notice.items():
+        assert disagreeing & set(places), f"not noticed by the cell with {part!r}"

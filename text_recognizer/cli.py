@@ -7,6 +7,8 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
+
 from text_recognizer.datasets.dataset import FULL, SAMPLE, VARIABLE, DatasetUnavailableError, choose_source
 from text_recognizer.datasets.text_lines import SUFFIXES, VALIDATION_FRACTION
 from text_recognizer.files import atomic_write
@@ -17,6 +19,7 @@ from text_recognizer.recipes.resnet_configuration import SAMPLE as SMALL
 
 PROGRAM = "python -m text_recognizer"
 PREDICTION = ".pred.txt"  # never ".gt.txt", which a person wrote
+DRAWN = 10  # lines, of those that a network is judged by
 CONSTANTS = dataclasses.fields(Configuration)
 
 
@@ -81,6 +84,8 @@ def evaluate(options):
     print(_described(model))
     if options.lines:
         _print_score(options.lines, model, model.data.x_train, model.data.y_train)
+        if options.draw:
+            _draw_lines(options.draw, model)
     else:
         _print_score("test", model, model.data.x_test, model.data.y_test)
     return 0
@@ -135,6 +140,9 @@ def parser():
         _add_recognizer_options(parsers[run])
     for run in (train, evaluate):
         _add_lines_options(parsers[run])
+    parsers[evaluate].add_argument(
+        "--draw", metavar="FILE.png", help=f"draw {DRAWN} of the lines into it, with what is read"
+    )
     _add_training_options(parsers[train])
     _add_reading_options(parsers[read])
     _add_resnet_options(parsers[resnet])
@@ -144,7 +152,7 @@ def parser():
 def _check_options(options):
     """Refuse options that do not go together."""
     if not options.lines:
-        for name in ("validation", "group_by", "height", "on_error"):
+        for name in ("validation", "group_by", "height", "on_error", "draw"):
             if getattr(options, name, None) is not None:
                 raise ValueError(f"--{name.replace('_', '-')} goes with --lines")
         return
@@ -204,6 +212,18 @@ def _print_score(part, model, x, y):
     texts, readings = model.data.decode(y), model.read(x)
     rates = character_error_rate(texts, readings), word_error_rate(texts, readings)
     print("{} character error rate {:.4f}, word error rate {:.4f}".format(part, *rates))
+
+
+def _draw_lines(path, model):
+    """Draw some of the lines that the model is judged by, from the first to the last, with what it reads."""
+    from text_recognizer.plotting import plot_lines
+
+    x, y = model.data.x_train, model.data.y_train
+    rows = np.unique(np.linspace(0, len(x) - 1, DRAWN).round().astype(int))
+    figure = plot_lines(x[rows], model.data.decode(y[rows]), model.read(x[rows]))
+    with atomic_write(path) as beside:
+        figure.savefig(beside)
+    print(f"{len(rows)} lines in {path}")
 
 
 def _images(paths):

@@ -10,6 +10,8 @@ ICML 2006). Its negative logarithm is the loss. Here are the loss, and the way b
 import keras
 import numpy as np
 
+from text_recognizer.arguments import whole_number
+
 BLANK = 0  # as `keras.losses.CTC` has it
 
 
@@ -74,6 +76,7 @@ def decode(logits, strategy="greedy", beam_width=16):
         int32 array (n, steps), labels filled up with 0.
 
     Raises:
+        TypeError: `beam_width` is no integer.
         ValueError: the logits have another shape, or hold NaN or infinity (minus infinity, the
             logarithm of 0, may be); the strategy is another one; or `beam_width` is less than 1.
 
@@ -91,14 +94,13 @@ def decode(logits, strategy="greedy", beam_width=16):
         return greedy_decode(logits, ops=np).astype(np.int32)
     if strategy != "beam_search":
         raise ValueError(f"the strategy is {strategy!r}: take 'greedy' or 'beam_search'")
-    if beam_width < 1:
-        raise ValueError(f"beam_width is {beam_width}: beam search keeps at least 1 beginning")
+    beam_width = whole_number("beam_width", beam_width)
     if not len(logits):  # TensorFlow refuses an empty batch
         return np.zeros(logits.shape[:2], np.int32)
     # Keras' JAX finds nothing where a logit is minus infinity. A probability of exp(-1000) is 0 as well.
     logits = np.maximum(logits - logits.max(axis=-1, keepdims=True), -1000).astype(np.float32)
     steps = np.full(len(logits), logits.shape[1], np.int32)
-    paths, _ = keras.ops.ctc_decode(logits, steps, strategy, int(beam_width), mask_index=BLANK)
+    paths, _ = keras.ops.ctc_decode(logits, steps, strategy, beam_width, mask_index=BLANK)
     return np.maximum(keras.ops.convert_to_numpy(paths[0]), BLANK)  # Keras fills up with -1
 
 

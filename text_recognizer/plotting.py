@@ -151,6 +151,42 @@ def plot_images(images, labels=None, predictions=None, class_names=None, columns
     return figure
 
 
+@_styled
+def plot_lines(images, texts, readings):
+    """Plot lines of text, above each what it says, and below it, in colour, what was read if that is something else.
+
+    Args:
+        images: n arrays, uint8 (height, any width), 0 (paper) to 255 (ink), as those of `TextLines`.
+        texts: what they say, n strings.
+        readings: what was read, n strings.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: there are no lines, or not one text and one reading for each.
+
+    Example:
+        >>> import numpy as np
+        >>> from text_recognizer.plotting import plot_lines
+        >>> figure = plot_lines([np.zeros((48, 300), "uint8")], ["a line"], ["o line"])
+        >>> [text.get_text() for text in figure.axes[0].texts]
+        ['a line', 'o line']
+    """
+    if not len(images) == len(texts) == len(readings) > 0:
+        raise ValueError(f"{len(images)} lines, {len(texts)} texts and {len(readings)} readings: give one each, or more")
+    figure, axes = plt.subplots(len(images), 1, figsize=(WIDTH, 0.8 * len(images)), squeeze=False)
+    widest = max(image.shape[1] for image in images)
+    for panel, image, text, reading in zip(axes.flat, images, texts, readings):
+        panel.imshow(255 - image, cmap="gray", vmin=0, vmax=255, extent=(0, image.shape[1], image.shape[0], 0))
+        panel.set_xlim(0, widest)
+        panel.axis("off")
+        panel.text(0, 1, text, transform=panel.transAxes, va="bottom")
+        if reading != text:
+            panel.text(0, 0, reading, transform=panel.transAxes, va="top", color=DARK_VERMILLION, fontweight="bold")
+    return figure
+
+
 def _as_pictures(images):
     """Return the images as floats from 0 (black) to 1, of shape (n, h, w) or (n, h, w, 3)."""
     images = np.asarray(images)

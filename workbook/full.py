@@ -1,4 +1,4 @@
-"""Execute pages on the real data and print their results: `make full`, or `python -m workbook.full [PAGE ...]`.
+"""Execute pages on the real data and print their results: `make full`, or `python -m workbook full [PAGE ...]`.
 
 The results are what the cells tagged `result` print; what they draw goes into img/full, where a
 README.md shows it. The pages stay as they are. The data come from the cache of Keras (`KERAS_HOME`), or
@@ -7,17 +7,20 @@ from the network the first time.
 
 from __future__ import annotations
 
+import argparse
 import sys
 import time
-from collections.abc import Sequence
 from importlib.metadata import version
 
 import nbformat
 
+from workbook.expect_blocks import expectations, printed
 from workbook.files import write_bytes
-from workbook.kernel import fix_environment
-from workbook.pages import Page, PageError, expectations, pages_asked_for, printed
-from workbook.render import execute
+from workbook.pages import Page, PageError
+from workbook.render import execute_page
+from workbook.running.environment import environment
+
+CELL_LIMIT = 3600  # seconds that a cell may take: the data may have to come first
 
 
 def results(page: Page) -> list[str]:
@@ -31,7 +34,7 @@ def results(page: Page) -> list[str]:
             No figure is written then.
     """
     notebook = nbformat.v4.new_notebook(cells=page.read_text().cells)
-    execute(page, notebook)
+    execute_page(page, notebook.cells, environment=environment("full"), limit=CELL_LIMIT)
     tagged = [i for i, cell in enumerate(notebook.cells) if "result" in cell.metadata.get("tags", [])]
     for figure in expectations(page, notebook.cells)[1]:
         if figure.cell in tagged:
@@ -39,11 +42,9 @@ def results(page: Page) -> list[str]:
     return [text for i in tagged if (text := printed(notebook.cells[i]))]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    chosen = pages_asked_for("workbook.full", __doc__.splitlines()[0], arguments)
-    fix_environment(WORKBOOK_DATA="full")
+def run(options: argparse.Namespace) -> int:
     failed = False
-    for page in chosen:
+    for page in options.pages:
         started = time.perf_counter()
         try:
             lines = results(page)
@@ -56,7 +57,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for line in lines:
             print("  " + line.replace("\n", "\n  "))
     return int(failed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Write the index of Keras' and TensorFlow's names: `make index`, or `python -m workbook.index`.
+"""Write the index of Keras' and TensorFlow's names: `make index`, or `python -m workbook index`.
 
 notebooks/index.md lists every public name that the cells of the pages use, with the first section of
 each page that uses it. Names are resolved by reading the cells; nothing is imported or executed.
@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import ast
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from itertools import groupby, takewhile
 
@@ -124,11 +123,6 @@ def _links(places: dict[Page, Heading]) -> Iterator[str]:
         yield f"[{shown}]({page.text.name}#{heading.anchor})"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    argparse.ArgumentParser(prog="python -m workbook.index", description=__doc__.splitlines()[0]).parse_args(arguments)
+def run(options: argparse.Namespace) -> int:
     write_text(INDEX, index(pages()))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Bring pages, notebooks and figures into agreement: `make render`, or `python -m workbook.render [PAGE ...]`.
+"""Bring pages, notebooks and figures into agreement: `make render`, or `python -m workbook render [PAGE ...]`.
 
 Each page is read from its `.md`, executed from top to bottom, and written back: the notebook with its
 outputs, the figures into img/, what to expect into the `.md`. An output that still agrees with the
@@ -7,28 +7,22 @@ stored one, within the tolerance of its cell, is left as it was: a second run ch
 
 from __future__ import annotations
 
-import subprocess
+import argparse
+import json
 import sys
 import time
-from collections.abc import Sequence
 
 import nbformat
-from nbclient import NotebookClient
-from nbclient.exceptions import CellExecutionError
 
-from workbook.compare import METADATA_KEY, outputs_difference
+from workbook.comparing.normalise import tidy
+from workbook.comparing.outputs import METADATA_KEY, outputs_difference
+from workbook.expect_blocks import check_statements, expectations
 from workbook.files import write_bytes, write_text
-from workbook.kernel import fix_environment
-from workbook.normalise import tidy, without_colours
-from workbook.pages import (
-    Page,
-    PageError,
-    cell_name,
-    expectations,
-    pages_asked_for,
-    tolerance_of,
-)
+from workbook.pages import Page, PageError, cell_name, tolerance_of
+from workbook.running.environment import environment
+from workbook.running.execute import Stopped, execute
 
+MOST_BYTES = 1_000_000
 _METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -39,24 +33,33 @@ def render(page: Page) -> list[str]:
     """Execute a page and write what changed. Returns what changed, in words.
 
     Raises:
-        PageError: if a cell fails or an expect block does not fit; nothing is written then.
+        PageError: if a cell fails, an expect block does not fit, or the notebook would be too large; nothing is
+            written then.
+        OSError: if one of the files cannot be written.
     """
     as_read = page.text.read_bytes()
     notebook = nbformat.v4.new_notebook(cells=page.read_text().cells, metadata=_METADATA)
     for i, cell in enumerate(notebook.cells):
         cell.id = f"{page.name[:2]}-{i:03d}"
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", METADATA_KEY)}
-    execute(page, notebook)
+    execute_page(page, notebook.cells, environment=environment())
     changes = list(_keep_what_agrees(page, notebook))
     shown, figures = expectations(page, notebook.cells)
     for i, source in shown.items():
         notebook.cells[i].source = source
     if page.text.read_bytes() != as_read:
         raise PageError(f"{page.text.name} was edited while it ran. Run it again: {page.mend}")
+    written = nbformat.writes(notebook) + "\n"
+    if (size := len(written.encode())) > MOST_BYTES:
+        largest = max(range(len(notebook.cells)), key=lambda i: len(json.dumps(notebook.cells[i])))
+        raise PageError(
+            f"{page.notebook.name} would have {size:,} bytes, and GitHub shows no more than {MOST_BYTES:,}. The "
+            f"largest cell is {cell_name(notebook.cells, largest)}: let it print or draw less"
+        )
     for figure in figures:
         write_bytes(figure.file, figure.png)
     before = [path.read_bytes() if path.is_file() else b"" for path in (page.notebook, page.text)]
-    write_text(page.notebook, nbformat.writes(notebook) + "\n")
+    write_text(page.notebook, written)
     # from the file, so that saving either of the two in JupyterLab changes nothing in the other
     write_text(page.text, page.as_text(page.read_notebook()))
     for path, old in zip((page.notebook, page.text), before):
@@ -65,41 +68,17 @@ def render(page: Page) -> list[str]:
     return changes
 
 
-def execute(page: Page, notebook: nbformat.NotebookNode) -> None:
-    """Execute the cells in a new kernel, in the page's folder; the outputs are tidied.
+def execute_page(page: Page, cells: list[nbformat.NotebookNode], **how) -> None:
+    """Execute the cells of a page in its folder; `how` as for `workbook.running.execute.execute`.
 
     Raises:
-        PageError: if a cell fails that is not tagged `raises-exception`.
+        PageError: they could not be executed to the end; the message names the cell.
     """
-    client = NotebookClient(
-        notebook,
-        kernel_name="python3",
-        record_timing=False,
-        timeout=None,
-        resources={"metadata": {"path": str(page.text.parent)}},
-    )
+    check_statements(page, cells)  # before anything takes time
     try:
-        client.execute(stderr=subprocess.DEVNULL)  # what belongs to a cell comes as its output
-    except CellExecutionError as error:
-        failed = next(i for i, c in enumerate(notebook.cells) if _failed(c))
-        raise PageError(
-            f"{page.text.name}, {cell_name(notebook.cells, failed)}\n{without_colours(str(error))}"
-        ) from None
-    count = 0
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            count += 1
-            cell.execution_count = count
-            cell.outputs = tidy(cell.outputs)
-            for output in cell.outputs:
-                if "execution_count" in output:
-                    output.execution_count = count
-    notebook.metadata = nbformat.from_dict(_METADATA)
-
-
-def _failed(cell) -> bool:
-    allowed = "raises-exception" in cell.metadata.get("tags", [])
-    return cell.cell_type == "code" and not allowed and any(o.output_type == "error" for o in cell.outputs)
+        execute(cells, page.text.parent, **how)
+    except Stopped as stopped:
+        raise PageError(f"{page.text.name}, {cell_name(cells, stopped.index)}\n{stopped.reason}") from None
 
 
 def _keep_what_agrees(page: Page, notebook: nbformat.NotebookNode):
@@ -143,24 +122,18 @@ def _described(old: list, new: list):
         yield output
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    chosen = pages_asked_for("workbook.render", __doc__.splitlines()[0], arguments)
-    fix_environment()
+def run(options: argparse.Namespace) -> int:
     failed = False
-    for page in chosen:
+    for page in options.pages:
         started = time.perf_counter()
         try:
             changes = render(page)
-        except PageError as error:
+        except (PageError, OSError) as error:
             failed = True
-            print(f"{page.name}: not rendered, nothing written\n{error}", file=sys.stderr)
+            print(f"{page.name}: not rendered\n{error}", file=sys.stderr)
             continue
         seconds = time.perf_counter() - started
         print(f"{page.name}: executed in {seconds:.0f} s, {'nothing changed' if not changes else 'changed:'}")
         for change in changes:
             print("  " + change.replace("\n", "\n  "))
     return int(failed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Is the comparison stable? `make stability`, or `python -m workbook.stability [PAGE ...]`.
+"""Is the comparison stable? `make stability`, or `python -m workbook stability [PAGE ...]`.
 
 Executes and compares the pages under other instruction sets, numbers of threads, hash seeds and
 orders of collection. All of them must pass.
@@ -6,13 +6,12 @@ orders of collection. All of them must pass.
 
 from __future__ import annotations
 
-import os
+import argparse
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
 
-from workbook.pages import ROOT, pages_asked_for
+from workbook.pages import ROOT
 
 CONDITIONS = {
     "as it is": {},
@@ -26,38 +25,18 @@ CONDITIONS = {
 }
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    chosen = pages_asked_for("workbook.stability", __doc__.splitlines()[0], arguments)
+def run(options: argparse.Namespace) -> int:
     failed = False
     for name, environment in CONDITIONS.items():
-        notebooks = [str(page.notebook) for page in chosen]
+        notebooks = [str(page.notebook) for page in options.pages]
         if name.startswith("from the last"):
             notebooks.reverse()
-        command = [
-            sys.executable,
-            "-m",
-            "pytest",
-            "--nbval",
-            "-q",
-            "-p",
-            "no:cacheprovider",
-            *notebooks,
-        ]
+        variables = [f"--kernel-env={name}={value}" for name, value in environment.items()]
+        command = [sys.executable, "-m", "pytest", "--nbval", "-q", "-p", "no:cacheprovider", *variables, *notebooks]
         started = time.perf_counter()
-        done = subprocess.run(
-            command,
-            cwd=ROOT,
-            env=os.environ | environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
         print(f"{name:32} {'passed' if not done.returncode else 'FAILED'} in {time.perf_counter() - started:.0f} s")
         if done.returncode:
             failed = True
             print(done.stdout)
     return int(failed)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

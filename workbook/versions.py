@@ -1,4 +1,4 @@
-"""Which cells differ under other versions? `make versions`, or `python -m workbook.versions [PAGE ...]`.
+"""Which cells differ under other versions? `make versions`, or `python -m workbook versions [PAGE ...]`.
 
 Makes a fresh environment with the newest versions of what requirements.txt names, and one with the oldest that the
 pages are tried with (requirements-oldest.txt), compares the pages in each, and names every cell that differs. Nothing
@@ -19,7 +19,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from workbook.files import write_text
-from workbook.pages import ROOT, Page, find_page, pages
+from workbook.pages import ROOT, Page
 
 FOLDER = ROOT / ".versions"
 ENVIRONMENTS = ("newest", "oldest")
@@ -77,7 +77,7 @@ def differences(python: Path, chosen: Sequence[Page], folder: Path = ROOT, proce
     """
     with tempfile.TemporaryDirectory() as temporary:
         report = Path(temporary) / "report.xml"
-        command = [str(python), "-m", "pytest", "--nbval", "-n", processes, "--dist", "loadfile"]
+        command = [str(python), "-m", "pytest", "--nbval", "-n", processes]
         command += ["-p", "no:cacheprovider", f"--junitxml={report}", *(str(page.notebook) for page in chosen)]
         done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
         cases = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []
@@ -141,19 +141,6 @@ def agrees(which: str, folder: Path, chosen: Sequence[Page]) -> bool:
     return not lines
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m workbook.versions", description=__doc__.splitlines()[0])
-    parser.add_argument("pages", nargs="*", help="such as 01_sequential, or 01; all of them if none is named")
-    parser.add_argument("--only", choices=ENVIRONMENTS, help="one of the two; both if it is not given")
-    parser.add_argument("--folder", type=Path, default=FOLDER, help="where the environments are made: %(default)s")
-    asked = parser.parse_args(arguments)
-    try:
-        chosen = [find_page(name) for name in asked.pages] or pages()
-    except ValueError as error:
-        parser.error(str(error))
-    agree = [agrees(which, asked.folder.resolve(), chosen) for which in ([asked.only] if asked.only else ENVIRONMENTS)]
-    return int(not all(agree))
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+def run(options: argparse.Namespace) -> int:
+    asked = [options.only] if options.only else ENVIRONMENTS
+    return int(not all([agrees(which, options.folder.resolve(), options.pages) for which in asked]))

@@ -2,12 +2,12 @@
 
 from tests.accidents.accident import Accident
 
-CURVE, NUMBERS = "plot_history(history)", "for epoch in (1, 5, 15, 30)"
+CURVE, NUMBERS, TESTED = "plot_history(history)", "for epoch in (1, 5, 15, 30)", "line, *_ = np.linalg.lstsq("
 FOUR = "def three_epochs"
 TARGETS = "t_train, t_val, t_test = ("
 
 ACCIDENTS = [
-    Accident("another learning rate", "Adam(0.02)", "Adam(0.03)", (CURVE, NUMBERS)),
+    Accident("another learning rate", "Adam(0.02)", "Adam(0.03)", (CURVE, NUMBERS, TESTED)),
     Accident(
         "another activation in one branch",
         'layers.Dense(10, activation="relu", name="deep_2")',

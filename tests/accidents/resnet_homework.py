@@ -2,7 +2,7 @@
 
 from tests.accidents.accident import Accident
 
-TRAINED = "run = train_resnet("
+TRAINED, CURVES, TESTED = "run = train_resnet(", "panel.set_ylim(0, top)", "ranked = np.argsort("
 
 ACCIDENTS = [
     Accident("another error", "return tf.reduce_sum(y**2) / 2", "return tf.reduce_sum(y**2)", ("ways = {",)),
@@ -24,7 +24,7 @@ THOROUGH = [
         "fewer epochs at the full rate",
         "train_resnet(SAMPLE, folder",
         "train_resnet(dataclasses.replace(SAMPLE, rate_epochs=2), folder",
-        (TRAINED,),
+        (TRAINED, CURVES, TESTED),
     ),
     Accident(
         "a forgotten learning rate schedule",

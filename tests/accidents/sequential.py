@@ -2,7 +2,7 @@
 
 from tests.accidents.accident import Accident
 
-FIT, CURVES = "x_train, y_train, epochs=EPOCHS", "plot_history(history)"
+FIT, CURVES, TESTED = "x_train, y_train, epochs=EPOCHS", "plot_history(history)", "result = model.evaluate("
 COMPILE = 'model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])\nrate'
 
 ACCIDENTS = [
@@ -10,7 +10,7 @@ ACCIDENTS = [
         "a learning rate twice as high",
         COMPILE,
         COMPILE.replace('"sgd"', "keras.optimizers.SGD(0.02)"),
-        (FIT, CURVES),
+        (FIT, CURVES, TESTED),
     ),
     Accident("another activation", 'Dense(50, activation="relu")', 'Dense(50, activation="tanh")', (FIT, CURVES)),
     Accident(

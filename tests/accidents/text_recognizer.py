@@ -2,7 +2,8 @@
 
 from tests.accidents.accident import Accident
 
-TRAINED = "plot_history(history)"
+TRAINED, TESTED = "plot_history(history)", "model.network.name: model.evaluate("
+CONFUSED, READ = "plot_confusion_matrix(true, taken_for", "greedy = reader.evaluate("
 
 ACCIDENTS = [
     Accident(
@@ -20,7 +21,7 @@ ACCIDENTS = [
 # under `make sensitivity` alone
 THOROUGH = [
     Accident("a network of the default size", "character_model(mlp, layer_size=512)", "character_model(mlp)", ("perceptron = ",)),
-    Accident("fewer epochs", "convolutional.fit(batch_size=64, epochs=4", "convolutional.fit(batch_size=64, epochs=2", (TRAINED,)),
+    Accident("fewer epochs", "convolutional.fit(batch_size=64, epochs=4", "convolutional.fit(batch_size=64, epochs=2", (TRAINED, TESTED, CONFUSED)),
     Accident("half of the images held out", "convolutional.fit(batch_size=64, epochs=4", "convolutional.fit(batch_size=64, validation_fraction=0.5, epochs=4", (TRAINED,)),
     Accident(
         "augmented from the beginning",
@@ -35,5 +36,5 @@ THOROUGH = [
         (TRAINED,),
     ),
     Accident("shorter shifts", "RandomAffine(shift=0.15, seed=0)", "RandomAffine(shift=0.1, seed=0)", ("augmented = [",)),
-    Accident("too high a learning rate for the reader", "(6e-3, 4e-3, 1.5e-3)", "(6e-2, 4e-2, 1.5e-2)", ("reader = LineModel(",)),
+    Accident("too high a learning rate for the reader", "(6e-3, 4e-3, 1.5e-3)", "(6e-2, 4e-2, 1.5e-2)", ("reader = LineModel(", READ)),
 ]  # fmt: skip

@@ -18,6 +18,7 @@ ACCIDENTS = [
         "x_few, y_few = x_train[:few], np.random.default_rng(0).permutation(y_train[:few])",
         (LOSSES,),
     ),
+    Accident("smaller batches", "shuffle(len(x_train), seed=0).batch(64)", "shuffle(len(x_train), seed=0).batch(32)", ("enumerate((first, second",)),
 ]  # fmt: skip
 
 # under `make sensitivity` alone
@@ -29,6 +30,7 @@ THOROUGH = [
         "pipeline.batch(4).shuffle(8)",
         (ORDERS,),
     ),
+    Accident("less dropout", "layers.Dropout(0.5)]", "layers.Dropout(0.3)]", ("dropout = build(",)),
     Accident("a tenth of the learning rate", "Adam(0.01), loss=loss", "Adam(0.001), loss=loss", (HEADS,)),
     Accident(
         "the forgotten from_logits is there",

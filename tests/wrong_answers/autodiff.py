@@ -2,7 +2,7 @@
 
 import tensorflow as tf
 
-from workbook.exercises import autodiff as page
+from exercises import autodiff as page
 
 SLOPES = page.what_the_tape_says.solution_source()
 SQUARE, CONSTANT, PRODUCT, NUMPY, TWICE, STACK = SLOPES

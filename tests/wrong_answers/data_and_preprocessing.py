@@ -5,7 +5,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from workbook.exercises import data_and_preprocessing as page
+from exercises import data_and_preprocessing as page
 
 
 def batches(count, last):

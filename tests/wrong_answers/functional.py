@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from workbook.exercises import functional as page
+from exercises import functional as page
 
 INDICES, BINARY = "sparse_categorical_crossentropy", "binary_crossentropy"
 LOSSES = {"digit": INDICES, "is_even": BINARY}

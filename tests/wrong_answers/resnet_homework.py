@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from workbook.exercises import resnet_homework as page
+from exercises import resnet_homework as page
 
 KERNELS = 256 * 64 + 9 * 64 * 64 + 64 * 256
 GENERATOR = np.random.default_rng(0)

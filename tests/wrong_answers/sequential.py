@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from workbook.exercises import sequential as page
+from exercises import sequential as page
 
 
 def classifier(*hidden, flatten=True, activation="softmax"):

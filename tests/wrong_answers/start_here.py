@@ -2,7 +2,7 @@
 
 import sys
 
-from workbook.exercises import start_here as page
+from exercises import start_here as page
 
 RIGHT = page.faces_of_find_spec.solution_source()
 

@@ -4,7 +4,7 @@ import keras
 import tensorflow as tf
 from keras import layers, ops
 
-from workbook.exercises import subclassing as page
+from exercises import subclassing as page
 
 SEEN = page.what_keras_sees.solution_source()
 

@@ -4,7 +4,7 @@ import difflib
 
 import numpy as np
 
-from workbook.exercises import text_recognizer as page
+from exercises import text_recognizer as page
 
 
 def merged(path):

@@ -2,7 +2,7 @@
 
 import keras
 
-from workbook.exercises import training_and_callbacks as page
+from exercises import training_and_callbacks as page
 
 
 def checkpoint(**kwargs):

@@ -1,5 +1,6 @@
 """How each recognizer of characters and lines is built and trained."""
 
+import hashlib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +51,7 @@ RECIPES = {
 
 OWN_LINES = {
     "line_cnn": Recipe(epochs=30, learning_rate=3e-3, augment=True, **_CAREFUL),
-    "line_convnext": Recipe(epochs=30, learning_rate=2e-3, augment=True, **_CAREFUL),
+    "line_convnext": Recipe(epochs=50, learning_rate=2e-3, augment=True, **_CAREFUL),
 }
 """A recipe for each network that learns lines of one's own, as in `text_recognizer.datasets.text_lines.TextLines`."""
 
@@ -175,7 +176,7 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=No
             class of characters has an image in it. `TextLines` has held out a part itself.
         seed: of the part that is held out, the order and the augmentation. The weights are drawn
             when the model is built.
-        start: what the weights are from, if they are not as they were drawn, for the settings of the run.
+        start: the file that the weights are from, if they are not as they were drawn, for the settings of the run.
         verbose: as in `keras.Model.fit`.
 
     Returns:
@@ -215,12 +216,12 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=No
     # A step on wide lines takes so long that several at once save nothing, and the progress would stand still.
     model.compile(optimizer=optimizer, **({"steps_per_execution": 1} if own_lines else {}))
     settings = {
-        "data": data.describe(),
+        "data": _contents(data) if own_lines else data.describe(),
         "epochs": epochs,
         "batch_size": batch_size,
         "validation_fraction": validation_fraction,
         "seed": seed,
-        "start": start,
+        "start": start and str(Path(start).resolve()),
     }
     folder = Path(model.weights_dir, f"{model.name}.unfinished")
     checkpoints = Checkpoints(folder, keep=1, settings=settings, layers=model.random_layers)
@@ -238,6 +239,14 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=No
     return history
 
 
+def _contents(data):
+    """Say what lines these are, wherever they lie."""
+    checksum = hashlib.sha256(data.y_train.tobytes())
+    for line in data.x_train:
+        checksum.update(line.tobytes())
+    return f"{len(data.x_train):,} + {len(data.x_test):,} lines, sha256 {checksum.hexdigest()[:16]}"
+
+
 def _build_network(network, input_shape, output_shape):
     from text_recognizer import networks
 
@@ -248,7 +257,7 @@ def _read_description(path, network):
     """Return the shape of the images and the names of the classes that a file of weights is for."""
     from text_recognizer.training import weights
 
-    _, described = weights._read(path)
+    described = weights.description(path)
     if not described["name"].endswith(f"_{network}"):
         raise ValueError(f"{path} holds the weights of {described['name']}, and not of a network {network}")
     return tuple(described["config"]["layers"][0]["config"]["batch_shape"][1:]), described["class_names"]

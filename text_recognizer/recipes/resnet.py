@@ -27,7 +27,7 @@ import keras
 
 from text_recognizer.datasets import TinyImagenet
 from text_recognizer.datasets.tiny_imagenet import read_image
-from text_recognizer.files import place
+from text_recognizer.files import find, place
 from text_recognizer.metrics import top_metrics
 from text_recognizer.models import ImageModel
 from text_recognizer.models.image_model import standardize
@@ -161,7 +161,7 @@ def train(
     training, validation = data.train(images_per_class).split(configuration.validation_fraction)
     parts = {"training": training, "validation": validation, "test": data.validation()}
     parts = {f"{part}-{configuration.classes}-classes-{len(images)}-images": images for part, images in parts.items()}
-    beside = place(f"{data.folder.name}-{'shards' if on_tensorflow else 'arrays'}")
+    beside = f"{data.folder.name}-{'shards' if on_tensorflow else 'arrays'}"
     read = _from_shards if on_tensorflow else _from_arrays
     steps, images, training, validation, test = read(beside, parts, configuration, strategy)
 
@@ -202,7 +202,7 @@ def _from_shards(folder, parts, configuration, strategy):
     """Return what a run reads on TensorFlow.
 
     Args:
-        folder: for the images as they are read.
+        folder: for the images as they are read, as for `files.find`.
         parts: `LabeledFiles` to train, to validate and to test with, by the names of their folders in it.
         configuration: a `Configuration`.
         strategy: the run's.
@@ -215,7 +215,7 @@ def _from_shards(folder, parts, configuration, strategy):
     count, batch_size = configuration.shards, configuration.batch_size
     training, validation, test = (
         write_shards(
-            folder / f"{name}-{count}-shards",
+            _beside(folder, f"{name}-{count}-shards"),
             images.files,
             images.labels,
             read=read_image,
@@ -237,7 +237,7 @@ def _from_shards(folder, parts, configuration, strategy):
 def _from_arrays(folder, parts, configuration, _):
     """Return the same on another backend."""
     (x, y), *judged = (
-        memory_mapped(folder / name, images.files, images.labels, read_image) for name, images in parts.items()
+        memory_mapped(_beside(folder, name), images.files, images.labels, read_image) for name, images in parts.items()
     )
     batches = functools.partial(DatasetSequence, batch_size=configuration.batch_size, format_fn=standardize)
     flip = keras.layers.RandomFlip("horizontal", seed=configuration.seed, data_format="channels_last")
@@ -247,6 +247,11 @@ def _from_arrays(folder, parts, configuration, _):
         return batches(x, y, first_epoch=done, **draws)
 
     return len(batches(x, y)), hashlib.sha256(x).hexdigest(), batches_after, *(batches(x, y) for x, y in judged)
+
+
+def _beside(folder, name):
+    """Return where these images are, or else where they are to be put."""
+    return find(f"{folder}/{name}") or place(f"{folder}/{name}")
 
 
 def _strategy(by_hand):

@@ -88,29 +88,16 @@ def _weighted(layer, inputs, size):
     return 2 * math.prod(layer.kernel.shape) * places + layer.use_bias * size
 
 
-def _pooling(layer, inputs, size):
-    return math.prod(layer.pool_size) * size
-
-
-def _nothing(layer, inputs, size):
-    return 0
-
-
 # The operations of a layer on one example, from the shape of its inputs, and how many numbers it gives.
 OPERATIONS = {
-    "Conv2D": _weighted,
-    "Conv1D": _weighted,
-    "Dense": _weighted,
+    **dict.fromkeys(("Conv2D", "Conv1D", "Dense"), _weighted),
     # a scale and a shift for each number, and what makes these two for each channel from the statistics
     "BatchNormalization": lambda layer, inputs, size: 2 * size + (5 + layer.scale) * layer.moving_mean.shape[0],
     "Add": lambda layer, inputs, size: (len(inputs) - 1) * size,
-    "MaxPooling2D": _pooling,
-    "AveragePooling2D": _pooling,
+    "MaxPooling2D": lambda layer, inputs, size: math.prod(layer.pool_size) * size,
+    "AveragePooling2D": lambda layer, inputs, size: math.prod(layer.pool_size) * size,
     "GlobalAveragePooling2D": lambda layer, inputs, size: math.prod(inputs[1:]),
-    "ReLU": _nothing,
-    "Dropout": _nothing,
-    "Flatten": _nothing,
-    "Reshape": _nothing,
+    **dict.fromkeys(("ReLU", "Dropout", "Flatten", "Reshape"), lambda layer, inputs, size: 0),
 }
 
 

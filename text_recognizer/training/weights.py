@@ -149,6 +149,22 @@ def load(path, network, *, name, class_names=None, check_run=None):
     return theirs["run"]
 
 
+def description(path):
+    """Return what a file of weights says of itself, once its checksum is right.
+
+    Args:
+        path: of a file that `save` wrote.
+
+    Returns:
+        A dict: "name", the network's "class", "config" and "shapes", "class_names", "optimizer", and "run".
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        WeightsError: it is damaged, or `save` did not write it.
+    """
+    return _read(path)[1]
+
+
 class _Memory(io.BytesIO):
     """A file in memory for `save_weights` and `load_weights`, which take one if its name ends as they demand."""
 

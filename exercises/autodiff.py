@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
+from exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from workbook.exercises.exercise import Exercise, WrongAnswer
+from exercises.exercise import Exercise, WrongAnswer
 
 # --- 1 ------------------------------------------------------------------------------------------
 

@@ -1,6 +1,6 @@
 """The exercises of page 00."""
 
-from workbook.exercises.exercise import Exercise, WrongAnswer
+from exercises.exercise import Exercise, WrongAnswer
 
 
 def _check_faces(answer: dict[str, str]) -> str:

@@ -11,10 +11,10 @@ from matplotlib.patches import Polygon
 from matplotlib.ticker import NullLocator
 from PIL import Image, ImageDraw
 
-from workbook.compare import Tolerance, figure_difference, outputs_difference, text_difference
-from workbook.figures import describe, load_ipython_extension
-from workbook.normalise import normalise, tidy
-from workbook.pictures import picture_difference
+from workbook.comparing.outputs import Tolerance, figure_difference, outputs_difference, text_difference
+from workbook.comparing.figures import describe, load_ipython_extension
+from workbook.comparing.normalise import normalise, tidy
+from workbook.comparing.pictures import picture_difference
 
 BAR = "24/24 \x1b[32m━━━━━━━━━━━━━━━━━━━━\x1b[0m\x1b[37m\x1b[0m \x1b[1m{}\x1b[0m {}/step - accuracy: {} - loss: 0.1781"
 TABLE = """
@@ -265,6 +265,7 @@ def test_badly_stated_tolerance_is_refused(stated):
         ({"counts": 0.5}, "counts must be a whole number of at least 0, not 0.5"),
         ({"rtol": "much"}, "rtol must be a number of at least 0, not 'much'"),
         ({"exact": 5}, "exact must be a list of numbers of at least 0, not 5"),
+        ({"shift": 4}, "shift is 3 at most; a curve that moves is compared by its values"),
         ({"tol": 5}, "expected a dictionary with some of rtol, atol, counts, shift, exact"),
     ],
 )
@@ -275,6 +276,7 @@ def test_a_badly_stated_tolerance_is_named(stated, message):
 
 def test_a_tolerance_may_be_nought():
     assert stated_by_a_cell({"rtol": 0, "shift": 0}) == Tolerance(rtol=0.0, shift=0)
+    assert stated_by_a_cell({"shift": 3}) == Tolerance(shift=3)
     assert Tolerance.of({"metadata": {}}) == Tolerance()
 
 

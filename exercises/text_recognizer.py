@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from text_recognizer.pipelines.arrays import batched_dataset
-from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
+from exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
+from exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
 

@@ -1,8 +1,8 @@
 """Does a cell still print and draw what is stored?
 
 Words must be equal, numbers within a `Tolerance`, white space roughly. A figure is compared by what it shows, where
-the stored one has a description of that (workbook/figures.py), and every picture by its pixels (workbook/pictures.py).
-What changes from run to run by nature is taken away first (workbook/normalise.py).
+the stored one has a description of that (figures.py), and every picture by its pixels (pictures.py).
+What changes from run to run by nature is taken away first (normalise.py).
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from dataclasses import dataclass, fields, replace
 from decimal import ROUND_CEILING, Context, Decimal
 from itertools import zip_longest
 
-from workbook.normalise import normalise, tidy, without_colours
-from workbook.pictures import PictureDifference, picture_difference
+from workbook.comparing.normalise import normalise, tidy, without_colours
+from workbook.comparing.pictures import PictureDifference, picture_difference
 
 METADATA_KEY = "compare"
 MOST_SHIFT = 3  # pixels; from there on, another curve and another label pass
@@ -59,6 +59,8 @@ class Tolerance:
             if not fits or isinstance(value, list) != (name == "exact"):
                 kind = f"a list of {kind}s" if name == "exact" else f"a {kind}"
                 raise ValueError(f"{METADATA_KEY}: {name} must be {kind} of at least 0, not {value!r}")
+        if stated.get("shift", 0) > MOST_SHIFT:
+            raise ValueError(f"{METADATA_KEY}: shift is {MOST_SHIFT} at most; a curve that moves is compared by its values")
         return cls(**stated)
 
 
@@ -267,7 +269,7 @@ def _picture_difference(was: _Part, now: _Part, tolerance: Tolerance) -> Differe
 
 
 def figure_difference(was: Mapping, now: Mapping, tolerance: Tolerance = Tolerance()) -> Difference | None:
-    """What first disagrees between two descriptions of figures (workbook/figures.py), or None.
+    """What first disagrees between two descriptions of figures (figures.py), or None.
 
     What the author has set must be equal. What is drawn may lie off by the tolerance, of which the relative one is
     of the largest value of a curve: near 0 a curve is no more exact than elsewhere.

@@ -2,7 +2,7 @@
 
 A page imports its exercises and the blank:
 
-    from workbook.exercises import ____, sequential
+    from exercises import ____, sequential
 
     answer = ____
     sequential.parameter_count.check(answer)
@@ -10,6 +10,6 @@ A page imports its exercises and the blank:
 `check` says what is right or wrong, `hint` gives a little more each time, `solution` shows one way.
 """
 
-from workbook.exercises.exercise import Exercise, ____
+from exercises.exercise import Exercise, ____
 
 __all__ = ["Exercise", "____"]

@@ -12,7 +12,7 @@ import keras
 import numpy as np
 from keras import layers, ops
 
-from workbook.exercises.exercise import Exercise, WrongAnswer
+from exercises.exercise import Exercise, WrongAnswer
 
 # --- 1 ------------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from workbook.exercises.exercise import Exercise, WrongAnswer, require_number
+from exercises.exercise import Exercise, WrongAnswer, require_number
 
 # --- 1 ------------------------------------------------------------------------------------------
 

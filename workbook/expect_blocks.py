@@ -1,0 +1,154 @@
+"""What a page shows below its cells: expect blocks, which `render` fills from the run.
+
+    <!-- expect -->
+    ![what the figure shows](../img/NN_figure.png)
+    <!-- /expect -->
+
+Printed output becomes a `text` fence, which nothing runs. Each figure of the cell needs a line of
+its own, with the alt text and the file to write; those two are the author's, and are kept.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbook.comparing.normalise import tidy, without_colours
+from workbook.pages import Page, PageError, cell_name, tolerance_of
+
+ALT_WORDS = 6  # at least as many say what a figure shows
+
+_MARKER = re.compile(r"<!--\s*/?expect\w*\s*-->", re.IGNORECASE)
+_EXPECT = re.compile(r"<!-- expect -->\n(.*?)<!-- /expect -->", re.DOTALL)
+_FIGURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A picture that a cell makes and its page shows.
+
+    Attributes:
+        cell: the index of the cell below which it stands.
+        alt: what it shows, for those who do not see it.
+        target: the file as the page names it, relative to the page.
+        file: the same as a path.
+        png: the bytes of the file.
+    """
+
+    cell: int
+    alt: str
+    target: str
+    file: Path
+    png: bytes
+
+
+def expectations(page: Page, cells: list) -> tuple[dict[int, str], list[Figure]]:
+    """What the expect blocks of executed `cells` should say.
+
+    Returns:
+        The source, with its blocks filled, of each markdown cell that has one, by index; and the
+        figures in their order.
+
+    Raises:
+        PageError: if a block follows no cell that prints or draws, or its figures are not those of
+            the cell, or lack alt text, or are shown twice.
+    """
+    sources: dict[int, str] = {}
+    figures: list[Figure] = []
+    for i, number, blocks in _expect_blocks(page, cells):
+        filled = []
+        for stated in blocks:
+            drawn = [o["data"]["image/png"] for o in cells[number]["outputs"] if "image/png" in o.get("data", {})]
+            shown = [Figure(number, *names, base64.b64decode(png)) for names, png in zip(stated, drawn)]
+            try:
+                if len(drawn) != len(stated):
+                    raise ValueError(
+                        f"the cell above makes {len(drawn)} figure(s), the expect block names {len(stated)}. "
+                        "Write one line for each: ![what it shows](../img/name.png)"
+                    )
+                filled.append(_block(printed(cells[number]), shown))
+            except ValueError as error:
+                raise PageError(f"{page.text.name}, below {cell_name(cells, number)}: {error}") from None
+            figures += shown
+        answers = iter(filled)
+        sources[i] = _EXPECT.sub(lambda _, answers=answers: next(answers), cells[i]["source"])
+    return sources, figures
+
+
+def check_statements(page: Page, cells: list) -> None:
+    """Raise a PageError for a tolerance or an expect block that is badly stated, which needs no run to see."""
+    for index in range(len(cells)):
+        tolerance_of(page, cells, index)
+    list(_expect_blocks(page, cells))
+
+
+def _expect_blocks(page: Page, cells: list) -> Iterator[tuple[int, int, list]]:
+    """Each text cell with expect blocks: its index, that of the code cell above it, and for each block its figures.
+
+    A figure is what the block says of it: its alt text, and its file as the page names it and as a path.
+    """
+    named: set[Path] = set()
+    for i, cell in enumerate(cells):
+        if cell["cell_type"] != "markdown" or not _MARKER.search(cell["source"]):
+            continue
+        number, blocks = code_above(cells, i), _EXPECT.findall(cell["source"])
+        try:
+            if number is None or 2 * len(blocks) != len(_MARKER.findall(cell["source"])):
+                raise ValueError(
+                    "an expect block stands below a code cell, begins with a line <!-- expect --> "
+                    "and ends with <!-- /expect -->"
+                )
+            stated = [[_stated(page, alt, target, named) for alt, target in _FIGURE.findall(block)] for block in blocks]
+        except ValueError as error:
+            place = cell_name(cells, i) if number is None else f"below {cell_name(cells, number)}"
+            raise PageError(f"{page.text.name}, {place}: {error}") from None
+        yield i, number, stated
+
+
+def _stated(page: Page, alt: str, target: str, named: set[Path]) -> tuple[str, str, Path]:
+    """A line of a figure, checked; `named` are the files that the page has named so far."""
+    file = Path(os.path.normpath(page.text.parent / target))
+    if file.parent != page.text.parent.parent / "img" or file.suffix != ".png":
+        raise ValueError(f"a figure is written to ../img/….png, not to {target}")
+    if len(alt.split()) < ALT_WORDS:
+        raise ValueError(
+            f"the alt text of {target} must say what the figure shows, in {ALT_WORDS} words or more, not {alt!r}"
+        )
+    if file in named:
+        raise ValueError(f"{target} is named twice on the page")
+    named.add(file)
+    return alt, target, file
+
+
+def code_above(cells: list, index: int) -> int | None:
+    """The index of the last code cell above a text cell; None if there is none."""
+    return max((i for i, cell in enumerate(cells[:index]) if cell["cell_type"] == "code"), default=None)
+
+
+def _block(text: str, figures: list[Figure]) -> str:
+    if _MARKER.search(text):
+        raise ValueError("the cell above prints the marker of an expect block")
+    fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
+    parts = [f"{fence}text\n{text}\n{fence}"] if text else []
+    parts += [f"![{figure.alt}]({figure.target})" for figure in figures]
+    if not parts:
+        raise ValueError("the cell above the expect block prints and draws nothing")
+    return "\n\n".join(["<!-- expect -->\n*What to expect:*", *parts]) + "\n<!-- /expect -->"
+
+
+def printed(cell: Mapping) -> str:
+    """The text that a cell printed, as a reader needs it: of an error its last line, of a figure nothing."""
+    parts = []
+    for output in tidy(cell["outputs"]):
+        if output.output_type == "stream":
+            parts.append(output.text)
+        elif output.output_type == "error":
+            parts.append(f"{output.ename}: {output.evalue}")
+        elif "image/png" not in output.data:
+            parts.append(output.data.get("text/plain", ""))
+    text = without_colours("\n".join(part.strip("\n") for part in parts))
+    return "\n".join(line.rstrip() for line in text.splitlines())
