@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from workbook import exercises
-from workbook.exercises import ____, Exercise
+from workbook.exercises import Exercise, ____
 from workbook.exercises.exercise import WrongAnswer, has_blank
 from workbook.pages import pages
 

@@ -382,7 +382,7 @@ def _draw(source):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("FONTCONFIG_", "FC_"))}
         env["FONTCONFIG_FILE"] = str(settings)
         command = [sys.executable, "-c", _PYGRAPHVIZ]
-        drawing = subprocess.run(command, input=source.encode(), capture_output=True, env=env)
+        drawing = subprocess.run(command, input=source.encode(), capture_output=True, check=False, env=env)
     if drawing.returncode:
         raise RuntimeError(f"Graphviz failed: {drawing.stderr.decode(errors='replace').strip()}")
     return drawing.stdout
