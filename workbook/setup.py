@@ -94,7 +94,7 @@ def main():
         ).format(*OLDEST, *NEWEST, *sys.version_info)
     if os.name == "nt" and Path(sys.prefix) == VENV:
         return "Windows cannot renew a Python that runs. Leave .venv with: deactivate"
-    print("Setting up .venv. The first time this downloads about SIZE.", flush=True)
+    print("Setting up .venv. The first time this may take minutes.", flush=True)
     try:
         _install_locked(make(VENV), lock)
     except subprocess.CalledProcessError:
