@@ -6,47 +6,47 @@
 # make stability  make test's comparison under other processors, threads and orders
 # make versions  the comparison with the newest and the oldest versions of the packages  [ONLY=newest PAGES=...]
 # make index   write the index of Keras and TensorFlow names, notebooks/index.md
+# make lock    write requirements.lock after requirements.txt has changed  [UPGRADE=--upgrade]
+# make setup   set everything up, as each of the others does first if need be  [PYTHON=python3.12]
 # make clean   remove what the commands above have set up
 
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-READY := $(VENV)/requirements.installed
 
-.PHONY: lab test render full sensitivity stability versions index clean
-.DELETE_ON_ERROR:
+.PHONY: lab test render full sensitivity stability versions index lock setup clean
 
-lab: $(READY)
+lab: setup
 	$(BIN)/python -m workbook lab
 
-test: $(READY)
+test: setup
 	$(BIN)/python -m workbook test
 
-render: $(READY)
+render: setup
 	$(BIN)/python -m workbook render $(PAGES)
 
-full: $(READY)
+full: setup
 	$(BIN)/python -m workbook full $(PAGES)
 
-stability: $(READY)
+stability: setup
 	$(BIN)/python -m workbook stability $(PAGES)
 
-sensitivity: $(READY)
+sensitivity: setup
 	$(BIN)/python -m workbook sensitivity
 
-versions: $(READY)
+versions: setup
 	$(BIN)/python -m workbook versions $(if $(ONLY),--only $(ONLY)) $(PAGES)
 
-index: $(READY)
+index: setup
 	$(BIN)/python -m workbook index
+
+# for every Python and system that the README names; the versions that the lock has are kept where they still fit
+lock: setup
+	$(BIN)/uv pip compile --universal --python-version 3.11 --fork-strategy fewest --generate-hashes --quiet \
+		$(UPGRADE) --output-file requirements.lock requirements.txt
+
+setup:
+	@$(PYTHON) -m workbook.setup
 
 clean:
 	rm -rf $(VENV) .versions .nbval .pytest_cache
-
-# A copy of what was installed: the set-up runs again only if the requirements change.
-$(READY): requirements.txt
-	@$(PYTHON) -c 'import sys; ok = (3, 11) <= sys.version_info[:2] <= (3, 13); \
-	sys.exit(None if ok else "Python 3.11, 3.12 or 3.13 is needed, and $(PYTHON) is %d.%d. Name another one: make PYTHON=python3.12 $(MAKECMDGOALS)" % sys.version_info[:2])'
-	$(PYTHON) -m venv --clear $(VENV)
-	$(BIN)/python -m pip install --disable-pip-version-check --quiet -r requirements.txt
-	cp requirements.txt $@

@@ -34,7 +34,7 @@ def interpreters(arguments, *sides):
         packages = (package,) if side == "torch" else (package, "keras")
         code = f"import importlib.metadata as m, {package}; print([(p, m.version(p)) for p in {packages}])"
         try:
-            said = subprocess.run([python, "-c", code], capture_output=True, text=True)
+            said = subprocess.run([python, "-c", code], capture_output=True, check=False, text=True)
         except OSError as error:
             print(f"{side}: left out, {error}")
             continue
@@ -59,7 +59,7 @@ def run(python, module, *arguments, **environment):
     """
     command = [python, "-m", module, *map(str, arguments)]
     environment = {"KERAS_BACKEND": "tensorflow"} | environment
-    done = subprocess.run(command, capture_output=True, text=True, env=os.environ | environment)
+    done = subprocess.run(command, capture_output=True, check=False, text=True, env=os.environ | environment)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
@@ -68,7 +68,7 @@ def run(python, module, *arguments, **environment):
 def peak_memory():
     """Return the most bytes of memory that this process has had so far."""
     try:  # not getrusage: after fork and exec that still counts what the parent had
-        with open("/proc/self/status") as status:
+        with open("/proc/self/status", encoding="utf-8") as status:
             return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
     except OSError:
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)

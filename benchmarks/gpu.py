@@ -94,7 +94,8 @@ def versions():
     found |= {"Keras": keras.version(), BACKEND: sys.modules[BACKEND].__version__}
     with contextlib.suppress(OSError, subprocess.SubprocessError):
         query = ["nvidia-smi", "--query-gpu=driver_version,memory.total", "--format=csv,noheader"]
-        found["driver, memory"] = subprocess.run(query, capture_output=True, text=True, timeout=20).stdout.strip()
+        said = subprocess.run(query, capture_output=True, check=False, text=True, timeout=20)
+        found["driver, memory"] = said.stdout.strip()
     return found
 
 

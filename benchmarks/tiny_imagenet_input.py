@@ -72,7 +72,7 @@ def compare(folder, full, rounds):
         "generator, batches of one": generator(train, 1),
     }
     streams = {name: iter(batches) for name, batches in ways.items()}
-    rates = {name: 0 for name in ways}
+    rates = dict.fromkeys(ways, 0)
     for _ in range(rounds):
         for name, batches in streams.items():
             rates[name] = max(rates[name], measure(batches))

@@ -199,10 +199,14 @@ loss_for_logits = Exercise(
     checker=_check_loss,
     hints=(
         "Two questions: which loss takes one-hot labels, and how does it learn that there is no softmax?",
-        "A string such as 'categorical_crossentropy' stands for the loss with its defaults. "
-        "from_logits is False by default.",
-        "An object is made by its class: keras.losses.CategoricalCrossentropy(...). "
-        "help(keras.losses.CategoricalCrossentropy) lists what it takes.",
+        (
+            "A string such as 'categorical_crossentropy' stands for the loss with its defaults. "
+            "from_logits is False by default."
+        ),
+        (
+            "An object is made by its class: keras.losses.CategoricalCrossentropy(...). "
+            "help(keras.losses.CategoricalCrossentropy) lists what it takes."
+        ),
     ),
     solution_source=_solve_loss,
 )

@@ -175,8 +175,8 @@ def _check_subsample(subsample: Callable[[np.ndarray, float], np.ndarray]) -> st
             raise WrongAnswer(f"Labels {order}: class {int(np.argmin(kept))} is lost. Choose from each class apart.")
         if kept[:4].tolist() != [10, 5, 2, 1]:
             raise WrongAnswer(
-                f"Labels {order}: of classes with 40, 20, 11 and 4 images it keeps {kept[:4].tolist()}, not a quarter each, "
-                "rounded down."
+                f"Labels {order}: of classes with 40, 20, 11 and 4 images it keeps {kept[:4].tolist()}, not a quarter "
+                "each, rounded down."
             )
     return "Each class gave its share, and none is lost."
 

@@ -98,7 +98,7 @@ def test_without_weights_it_says_how_to_get_them(capsys, image):
 
 
 def test_a_folder_that_cannot_be_written_to_is_refused_before_the_training(capsys):
-    Path("weights").write_text("a file")
+    Path("weights").write_text("a file", encoding="utf-8")
     assert run("train") == 1
     out, err = capsys.readouterr()
     assert "epoch" not in out.lower() and "weights" in err and err.count("\n") == 1
@@ -178,7 +178,7 @@ def test_lines_are_learned_judged_and_read(capsys, lines):
     assert Path("drawn.png").read_bytes().startswith(b"\x89PNG")
 
     Path("other", "blank.PNG").write_bytes(b"no image")
-    Path("other", "notes.md").write_text("no image either")
+    Path("other", "notes.md").write_text("no image either", encoding="utf-8")
     assert main(["read", "--network", "line_convnext", "--write-texts", "other", "lines/ann-0.png"]) == 1
     out, err = capsys.readouterr()
     assert err.count("\n") == 1 and "blank.PNG cannot be read as an image" in err

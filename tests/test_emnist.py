@@ -311,7 +311,8 @@ def test_the_test_split_alone_is_divided_and_says_so(full):
     x, y = part(lambda i: 10 + i)
     write_part(full, TEST_FILES, x, y)
     data, other = Emnist(), Emnist(seed=1)
-    assert data.describe() == "full: EMNIST ByClass, the test split only (the cache has no other) divided 4 : 1, " + (
+    assert data.describe() == (
+        "full: EMNIST ByClass, the test split only (the cache has no other) divided 4 : 1, "
         f"{len(data.x_train):,} + {len(data.x_test):,} images"
     )
     assert as_set(data.x_train) | as_set(data.x_test) == as_set(x)

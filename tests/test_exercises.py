@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import exercises
-from exercises import ____, Exercise
+from exercises import Exercise, ____
 from exercises.exercise import WrongAnswer, has_blank
 from workbook.pages import pages
 

@@ -321,6 +321,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path):
     """Dropout and augmentation are random, and the order is shuffled; the process is killed in its second epoch."""
     script = tmp_path / "training.py"

@@ -302,10 +302,11 @@ def test_layers_are_left_as_they_were(make):
 
 NOISE = noise(seed=3)
 NOISE_COMPILED = tf.function(NOISE)
+NOISE_LAYER = keras.layers.GaussianNoise(1.0, seed=3)
 
 
-def noise_in_a_loop(x, y, layer=keras.layers.GaussianNoise(1.0, seed=3)):
-    return tf.map_fn(lambda row: layer(row[None], training=True)[0], x), y
+def noise_in_a_loop(x, y):
+    return tf.map_fn(lambda row: NOISE_LAYER(row[None], training=True)[0], x), y
 
 
 @tf.function

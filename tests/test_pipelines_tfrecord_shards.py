@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import resource
 import shutil
 import signal
 import subprocess
@@ -249,6 +248,7 @@ def test_an_image_of_another_shape_is_named(tmp_path):
 
 def test_a_full_disk_leaves_nothing(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (30, 100, 100, 3), dtype=np.uint8)
+    resource = pytest.importorskip("resource", reason="Windows sets no limits")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, hard))
     try:
@@ -277,7 +277,8 @@ write_shards(sys.argv[1], np.arange(100), np.arange(100), read=read, count=4, pr
 """
 
 
-@pytest.mark.parametrize("ending", [signal.SIGKILL, signal.SIGINT])
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such signals")
+@pytest.mark.parametrize("ending", ["SIGKILL", "SIGINT"])
 def test_what_ends_the_writing_leaves_no_shards(tmp_path, ending):
     """A script needs no guard around the call: no new Python imports it."""
     (tmp_path / "script.py").write_text(SCRIPT)
@@ -289,11 +290,11 @@ def test_what_ends_the_writing_leaves_no_shards(tmp_path, ending):
     )
     try:
         writing.stdout.readline()
-        writing.send_signal(ending)
+        writing.send_signal(signal.Signals[ending])
         writing.communicate(timeout=60)
     finally:
         writing.kill()
-    assert writing.returncode == -ending and not (tmp_path / "train").exists()
+    assert writing.returncode == -signal.Signals[ending] and not (tmp_path / "train").exists()
     write(tmp_path / "train", ARRAY, LABELS, read=None).verify(ARRAY, LABELS)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["script.py", "train", "train.lock"]
 

@@ -83,6 +83,7 @@ main(["resnet", *sys.argv[2:]])
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_after_kill_at_any_moment_the_run_goes_on_as_if_nothing_had_happened(home, uninterrupted, tmp_path):
     """One run is killed at four moments of its second epoch, and then left alone."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_HOME": str(home)}

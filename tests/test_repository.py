@@ -1,7 +1,8 @@
-"""What holds for the repository as a whole: no trace of a machine, and commands that are there."""
+"""What holds for the repository as a whole: no trace of a machine, line ends, style, and commands that are there."""
 
 import re
 import subprocess
+import sys
 
 import pytest
 import yaml
@@ -17,14 +18,19 @@ TRACE = re.compile(
 MEANT = "tests/test_comparing.py"  # such paths are its examples
 
 
-def committed():
-    """The files that git has or would add."""
-    command = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+def git(*arguments):
+    """What git lists, a line each."""
     try:
-        listed = subprocess.run(command, cwd=ROOT, capture_output=True, check=True, text=True).stdout
+        done = subprocess.run(["git", *arguments, "-z"], cwd=ROOT, capture_output=True, check=True, encoding="utf-8")
     except (FileNotFoundError, subprocess.CalledProcessError):
         pytest.skip("this is no git checkout, or there is no git")
-    return [name for name in listed.split("\0") if name and (ROOT / name).is_file()]
+    return [line for line in done.stdout.split("\0") if line]
+
+
+def committed():
+    """The files that git has or would add."""
+    listed = git("ls-files", "--cached", "--others", "--exclude-standard")
+    return [name for name in listed if (ROOT / name).is_file()]
 
 
 def test_no_file_names_a_path_of_a_machine_or_a_registry():
@@ -75,6 +81,19 @@ def test_workflow_calls_targets_of_the_makefile():
     workflow = yaml.safe_load((ROOT / ".github" / "workflows" / "test.yml").read_text(encoding="utf-8"))
     assert set(workflow[True]) == {"push", "pull_request", "schedule", "workflow_dispatch"}
     called = {step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step}
+    called = {command for command in called if command.startswith("make ")}
     assert called == {"make test", "make versions ONLY=newest"}
     assert {command.split()[1] for command in called} <= TARGETS
     assert workflow["jobs"]["test"]["strategy"]["matrix"]["python-version"] == ["3.11", "3.12", "3.13"]
+
+
+def test_ruff_finds_nothing():
+    command = [sys.executable, "-m", "ruff", "check", "--no-cache", "--quiet", "--output-format=concise"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False, encoding="utf-8")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_line_ends_are_the_same_on_every_system():
+    """git knows every file that is no text as binary, and has no other text with Windows' line ends."""
+    wrong = re.compile(r"\b[iw]/(crlf|mixed)\b|^i/-text (?!.*attr/-text)")
+    assert [line for line in git("ls-files", "--eol") if wrong.search(line)] == []

@@ -89,6 +89,7 @@ go_on(pathlib.Path(sys.argv[1]), 4, small_network(run_eagerly=False))
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_after_kill_a_run_with_dropout_goes_on_as_if_nothing_had_happened(tmp_path):
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     go_on(whole, 4, small_network(run_eagerly=False))

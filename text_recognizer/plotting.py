@@ -175,7 +175,7 @@ def plot_lines(images, texts, readings):
     """
     if not len(images) == len(texts) == len(readings) > 0:
         raise ValueError(f"{len(images)} lines, {len(texts)} texts and {len(readings)} readings: give one each, or more")
-    figure, axes = plt.subplots(len(images), 1, figsize=(WIDTH, 0.8 * len(images)), squeeze=False)
+    figure, axes = plt.subplots(len(images), 1, figsize=(WIDTH, 1.0 * len(images)), squeeze=False)
     widest = max(image.shape[1] for image in images)
     for panel, image, text, reading in zip(axes.flat, images, texts, readings):
         panel.imshow(255 - image, cmap="gray", vmin=0, vmax=255, extent=(0, image.shape[1], image.shape[0], 0))
@@ -418,7 +418,7 @@ def _draw(source):
         env = {k: v for k, v in os.environ.items() if not k.startswith(("FONTCONFIG_", "FC_"))}
         env["FONTCONFIG_FILE"] = str(settings)
         command = [sys.executable, "-c", _PYGRAPHVIZ]
-        drawing = subprocess.run(command, input=source.encode(), capture_output=True, env=env)
+        drawing = subprocess.run(command, input=source.encode(), capture_output=True, check=False, env=env)
     if drawing.returncode:
         raise RuntimeError(f"Graphviz failed: {drawing.stderr.decode(errors='replace').strip()}")
     return drawing.stdout

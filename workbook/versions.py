@@ -8,7 +8,6 @@ stored changes. A cell tagged `versions` prints versions, and may differ.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import subprocess
 import sys
@@ -20,6 +19,7 @@ from xml.etree import ElementTree
 
 from workbook.files import write_text
 from workbook.pages import ROOT, Page
+from workbook.setup import install, make
 
 FOLDER = ROOT / ".versions"
 ENVIRONMENTS = ("newest", "oldest")
@@ -45,14 +45,12 @@ def set_up(environment: Path, wanted: Sequence[str]) -> Path:
     """Make a fresh virtual environment. Returns its Python.
 
     Raises:
-        subprocess.CalledProcessError: if pip finds no versions that go together; it says why on stderr.
+        subprocess.CalledProcessError: if no versions go together; uv and pip say why on stderr.
     """
     # git ignores a folder that says so itself
     write_text(environment.parent / ".gitignore", "*\n")
-    subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
-    python = environment / ("Scripts" if os.name == "nt" else "bin") / "python"
-    pip = [str(python), "-m", "pip", "install", "--disable-pip-version-check", "--quiet"]
-    subprocess.run([*pip, *wanted], check=True)
+    python = make(environment)
+    install(python, *wanted)
     return python
 
 
@@ -119,7 +117,7 @@ def agrees(which: str, folder: Path, chosen: Sequence[Page]) -> bool:
     try:
         python = set_up(folder / which, requirements(which))
     except subprocess.CalledProcessError:
-        print(f"{which}: pip could not set it up; what it says stands above")
+        print(f"{which}: it could not be set up, for the reason above")
         return False
     ready = time.perf_counter()
     stated = pinned(ROOT / "requirements.txt")

@@ -190,7 +190,7 @@ class TinyImagenet(Dataset):
             whole_number("classes", classes, most=math.inf if self._given else _CLASSES[self.source])
         self.classes = classes
         if self._given:
-            self._layout  # what is wrong with the folder is said at once
+            _ = self._layout  # what is wrong with the folder is said at once
 
     @functools.cached_property
     def folder(self):
