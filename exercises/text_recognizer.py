@@ -8,8 +8,8 @@ from numbers import Integral
 import numpy as np
 import tensorflow as tf
 
-from text_recognizer.pipelines.arrays import batched_dataset
 from exercises.exercise import Exercise, WrongAnswer, require_number
+from text_recognizer.pipelines.arrays import batched_dataset
 
 # --- 1 ------------------------------------------------------------------------------------------
 

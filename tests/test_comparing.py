@@ -11,9 +11,9 @@ from matplotlib.patches import Polygon
 from matplotlib.ticker import NullLocator
 from PIL import Image, ImageDraw
 
-from workbook.comparing.outputs import Tolerance, figure_difference, outputs_difference, text_difference
 from workbook.comparing.figures import describe, load_ipython_extension
 from workbook.comparing.normalise import normalise, tidy
+from workbook.comparing.outputs import Tolerance, figure_difference, outputs_difference, text_difference
 from workbook.comparing.pictures import picture_difference
 
 BAR = "24/24 \x1b[32m━━━━━━━━━━━━━━━━━━━━\x1b[0m\x1b[37m\x1b[0m \x1b[1m{}\x1b[0m {}/step - accuracy: {} - loss: 0.1781"

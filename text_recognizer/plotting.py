@@ -174,7 +174,7 @@ def plot_lines(images, texts, readings):
         ['a line', 'o line']
     """
     if not len(images) == len(texts) == len(readings) > 0:
-        raise ValueError(f"{len(images)} lines, {len(texts)} texts and {len(readings)} readings: give one each, or more")
+        raise ValueError(f"{len(images)} lines, {len(texts)} texts, {len(readings)} readings: give as many of each")
     figure, axes = plt.subplots(len(images), 1, figsize=(WIDTH, 1.0 * len(images)), squeeze=False)
     widest = max(image.shape[1] for image in images)
     for panel, image, text, reading in zip(axes.flat, images, texts, readings):

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import re
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -141,4 +140,4 @@ def agrees(which: str, folder: Path, chosen: Sequence[Page]) -> bool:
 
 def run(options: argparse.Namespace) -> int:
     asked = [options.only] if options.only else ENVIRONMENTS
-    return int(not all([agrees(which, options.folder.resolve(), options.pages) for which in asked]))
+    return max(int(not agrees(which, options.folder.resolve(), options.pages)) for which in asked)

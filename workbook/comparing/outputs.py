@@ -60,7 +60,8 @@ class Tolerance:
                 kind = f"a list of {kind}s" if name == "exact" else f"a {kind}"
                 raise ValueError(f"{METADATA_KEY}: {name} must be {kind} of at least 0, not {value!r}")
         if stated.get("shift", 0) > MOST_SHIFT:
-            raise ValueError(f"{METADATA_KEY}: shift is {MOST_SHIFT} at most; a curve that moves is compared by its values")
+            what = "a curve that moves is compared by its values"
+            raise ValueError(f"{METADATA_KEY}: shift is {MOST_SHIFT} at most; {what}")
         return cls(**stated)
 
 

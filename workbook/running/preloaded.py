@@ -1,9 +1,9 @@
 """Start kernels out of a process that has imported Keras already: each of them saves the seconds that this takes.
 
 `preloading` starts that process, the server. It imports what the pages import, computes nothing, and waits. For each
-kernel it forks, and the child gets the environment, the folder and the streams of the process that asks for it; that one
-stands in for the kernel: it passes signals on and ends as the kernel does. Where Python cannot fork, or where a fork
-after such imports is not safe (macOS), and where the server cannot be reached, a kernel starts as everywhere else.
+kernel it forks, and the child gets the environment, the folder and the streams of the process that asks for it. That
+one stands in for the kernel: it passes signals on and ends as the kernel does. Where Python cannot fork, or where a
+fork after such imports is not safe (macOS), and where the server cannot be reached, a kernel starts as everywhere else.
 
 The file is also a program, which needs nothing but the standard library:
 
@@ -32,7 +32,8 @@ from select import select
 from typing import NoReturn
 
 VARIABLE = "WORKBOOK_PRELOADED"  # names the socket to those processes that execute pages
-_IMPORTS = ("keras", "tensorflow", "pandas", "sklearn.model_selection", "matplotlib.font_manager", "ipykernel.kernelapp")
+_IMPORTS = ("keras", "tensorflow", "pandas", "sklearn.model_selection", "matplotlib.font_manager")
+_KERNEL = "ipykernel.kernelapp"
 _STARTED = b"started\n"
 
 
@@ -74,7 +75,7 @@ def _serve(address: str) -> None:
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen(64)
-        for name in _IMPORTS:
+        for name in (*_IMPORTS, _KERNEL):
             importlib.import_module(name)
         while listener in select([listener, sys.stdin], [], [])[0]:
             connection, _ = listener.accept()
@@ -121,7 +122,7 @@ def _become_kernel(streams: list[int], folder: str, environment: dict[str, str],
     # Else all kernels would draw the same numbers where nobody has set a seed.
     random.seed()
     sys.modules["numpy"].random.seed()
-    sys.modules["ipykernel.kernelapp"].launch_new_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
+    sys.modules[_KERNEL].launch_new_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
     atexit._run_exitfuncs()
     os._exit(0)  # to take down all that was imported, module by module, takes seconds
 
