@@ -8,8 +8,9 @@ import pytest
 from packaging.version import Version
 
 from tests.course import Course
+from workbook.__main__ import main
 from workbook.pages import ROOT, Page
-from workbook.versions import TAG, differences, main, pinned, requirements
+from workbook.versions import TAG, differences, pinned, requirements
 
 STORED = [
     ("print('version 1')", "version 2\n", [TAG]),
@@ -63,5 +64,5 @@ def test_newest_is_what_pip_decides_and_oldest_is_pinned():
 
 def test_a_page_that_is_not_there_is_refused_before_anything_is_installed(capsys, tmp_path):
     with pytest.raises(SystemExit):
-        main(["99", "--folder", str(tmp_path / "versions")])
+        main(["versions", "99", "--folder", str(tmp_path / "versions")])
     assert "01_sequential" in capsys.readouterr().err and not (tmp_path / "versions").exists()
