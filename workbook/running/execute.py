@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import nbformat
@@ -16,6 +17,7 @@ from workbook.comparing.normalise import tidy, without_colours
 from workbook.running.preloaded import kernel_command
 
 CELL_LIMIT = 300  # seconds that a cell may take
+ATTEMPTS = 3  # to start a kernel
 
 
 class Stopped(Exception):
@@ -69,18 +71,8 @@ def execute(
     for cell in cells:
         if cell.cell_type == "code":
             cell.outputs, cell.execution_count = [], None
-    client = NotebookClient(
-        nbformat.v4.new_notebook(cells=cells),
-        km=AsyncKernelManager(kernel_spec_manager=_ThisPython()),
-        timeout=limit,
-        allow_errors=True,
-        record_timing=False,
-        skip_cells_with_tag="",
-        on_cell_execute=note,
-    )
     try:
-        # what belongs to a cell comes as its output
-        with client.setup_kernel(env=dict(environment), cwd=str(folder), stderr=subprocess.DEVNULL, cleanup_kc=True):
+        with _kernel(cells, folder, environment, limit, note) as client:
             for index, cell in enumerate(cells):
                 client.execute_cell(cell, index)
                 if not after_errors and (error := failure(cell)):
@@ -91,6 +83,32 @@ def execute(
         raise Stopped(at, f"the cell took longer than {limit:g} seconds, and its kernel was ended") from None
     finally:
         _tidy(cells)
+
+
+@contextlib.contextmanager
+def _kernel(cells, folder, environment, limit, note) -> Iterator[NotebookClient]:
+    """A client whose kernel runs; `note` is told of each cell before it is executed."""
+    for attempt in range(1, ATTEMPTS + 1):
+        client = NotebookClient(
+            nbformat.v4.new_notebook(cells=cells),
+            km=AsyncKernelManager(kernel_spec_manager=_ThisPython()),
+            timeout=limit,
+            allow_errors=True,
+            record_timing=False,
+            skip_cells_with_tag="",
+            on_cell_execute=note,
+        )
+        with contextlib.ExitStack() as running:
+            # what belongs to a cell comes as its output
+            how = {"env": dict(environment), "cwd": str(folder), "stderr": subprocess.DEVNULL, "cleanup_kc": True}
+            try:
+                running.enter_context(client.setup_kernel(**how))
+            except RuntimeError:  # another process has taken a port in the meantime
+                if attempt == ATTEMPTS:
+                    raise
+                continue
+            yield client
+            return
 
 
 def failure(cell: Mapping) -> str | None:
