@@ -19,7 +19,7 @@ from text_recognizer.recipes.resnet_configuration import SAMPLE as SMALL
 
 PROGRAM = "python -m text_recognizer"
 PREDICTION = ".pred.txt"  # never ".gt.txt", which a person wrote
-BLOCK = 32  # images that are read together
+BLOCK = 128  # images that are read together: of 32, so few are of one width that it takes twice as long
 DRAWN = 10  # lines, of those that a network is judged by
 CONSTANTS = dataclasses.fields(Configuration)
 
@@ -370,8 +370,10 @@ def _add_training_options(command):
         help="of the training set, held out to show the progress; 0 for none. "
         f"Default: {recognizers.VALIDATION_FRACTION}, or an image of each character; of --lines {VALIDATION_FRACTION}",
     )
-    command.add_argument("--group-by", metavar="SEPARATOR", help="hold out all lines alike up to this in their stems, or none")
-    command.add_argument("--height", type=int, metavar="PIXELS", help=f"of the lines of --lines, {LEAST_HEIGHT} or more. Default: 48")
+    command.add_argument("--group-by", metavar="SEPARATOR", help="hold out all lines alike up to this in their stems")
+    command.add_argument(
+        "--height", type=int, metavar="PIXELS", help=f"of the lines of --lines, {LEAST_HEIGHT} or more. Default: 48"
+    )
     command.add_argument("--from", dest="start", metavar="WEIGHTS", help="start from these, of such a network")
 
 
