@@ -1,6 +1,7 @@
 """`python -m text_recognizer`: training, judging and reading without a notebook, and what it says when it cannot."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from PIL import Image
 from tests.drawn_lines import TEXTS, write_lines
 from text_recognizer.cli import main
 from text_recognizer.datasets import Digits
+from text_recognizer.models import LineModel
 from text_recognizer.recipes.recognizers import OWN_LINES, RECIPES, Recipe
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -202,6 +204,74 @@ def test_lines_that_cannot_be_used_are_refused_or_skipped(capsys, lines):
     assert err == "skipped lines/ann-1.png: there is no text ann-1.gt.txt\n"
 
 
+@pytest.fixture
+def learned(lines):
+    """A network that has learned the lines."""
+    assert main(["train", "--lines", "lines", "--validation-fraction", "0", "--epochs", "1", "--height", "32"]) == 0
+
+
+READ = ["read", "--network", "line_convnext"]
+
+
+def test_lines_are_read_together_and_printed_in_their_order(capsys, monkeypatch, learned):
+    shutil.copy("lines/ann-0.png", "lines/ann-95.png")
+    Path("lines", "ann-33.png").write_bytes(b"no image")
+    Path("lines", "._ann-0.png").write_bytes(b"what macOS leaves")
+    for i in range(10, 33):
+        shutil.copy("lines/ann-0.png", f"lines/ann-{i}.png")
+    monkeypatch.setattr("text_recognizer.cli.BLOCK", 32)
+    read, sizes = LineModel.predict_on_lines, []
+    monkeypatch.setattr(LineModel, "predict_on_lines", lambda self, x: sizes.append(len(x)) or read(self, x))
+    capsys.readouterr()
+    Path("notes").mkdir()
+    assert main([*READ, "notes", "lines", "nowhere.png"]) == 1
+    out, err = capsys.readouterr()
+    names = [Path(line.split("\t")[0]).name for line in out.splitlines()]
+    expected = sorted(path.name for path in Path("lines").glob("ann-*.png"))
+    assert names == [name for name in expected if name != "ann-33.png"] and sizes in ([31, 3], [32, 2])
+    same = [line.split("\t")[1] for line in out.splitlines() if "ann-0." in line or "ann-95" in line]
+    assert same[0] == same[1]
+    notes, damaged, nowhere = err.splitlines()
+    assert "no images in notes" in notes and "ann-33.png" in damaged and "nowhere.png" in nowhere
+
+
+def test_two_pictures_of_one_stem_do_not_write_one_text(capsys, learned):
+    shutil.copy("lines/ann-1.png", "lines/ann-0.PNG")
+    capsys.readouterr()
+    assert main([*READ, "--write-texts", "lines/ann-0.png", "lines/ann-0.png"]) == 0  # twice the same is the same
+    Path("lines/ann-0.pred.txt").unlink()
+    capsys.readouterr()
+    assert main([*READ, "--write-texts", "lines"]) == 1
+    out, err = capsys.readouterr()
+    assert "ann-0.PNG and " in err and "ann-0.png would both have their text in ann-0.pred.txt: rename" in err
+    assert out == "" and not list(Path("lines").glob("*.pred.txt"))
+
+
+def test_what_was_read_is_printed_where_it_cannot_be_written(capsys, learned):
+    Path("lines/ann-0.pred.txt").mkdir()
+    capsys.readouterr()
+    assert main([*READ, "--write-texts", "lines/ann-0.png", "lines/ann-1.png"]) == 1
+    out, err = capsys.readouterr()
+    assert out.startswith("lines/ann-0.png\t") and "lines/ann-1.png\t" in out and err.count("\n") == 1
+
+
+def test_a_reader_that_goes_and_an_encoding_that_lacks_a_character_are_no_errors(learned):
+    os.rename("lines/ann-0.png", "lines/\u4e00.png")
+    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "cp1252"}
+    code = (
+        "import sys; from text_recognizer import cli, recipes; from text_recognizer.recipes.recognizers import *;"
+        f"RECIPES['line_convnext'] = {RECIPES['line_convnext']!r}; sys.exit(cli.main(sys.argv[1:]))"
+    )
+    command = [sys.executable, "-c", code, *READ, "lines"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0 and done.stderr == "" and "lines/\\u4e00.png\t" in done.stdout
+    read, write = os.pipe()
+    os.close(read)
+    done = subprocess.run(command, env=environment, stdout=write, stderr=subprocess.PIPE, check=False)
+    os.close(write)
+    assert done.returncode == 141 and done.stderr == b""
+
+
 def arrays(path):
     """Return all that a file of weights holds, a dict of the name to the array."""
     found = {}
@@ -240,7 +310,8 @@ def test_it_starts_from_weights_of_another_alphabet(capsys, lines):
     assert main(["train", "--lines", "lines", "--from", first, *arguments, "second"]) == 0
     assert f"starts from {first}, which knows 12 of the 15 classes" in capsys.readouterr().out
     assert main(["train", "--lines", "lines", "--from", first, "--height", "40", *arguments, "third"]) == 1
-    assert "is for images 48 pixels high, and these are 40" in capsys.readouterr().err
+    err = capsys.readouterr().err
+    assert "is for images 48 pixels high, and these are 40: with lines of your own give height=48 (--height 48)" in err
     assert main(["train", "--network", "mlp", "--from", first]) == 1
     assert "holds the weights of LineModel_TextLines_line_convnext, and not of a network mlp" in capsys.readouterr().err
 
@@ -250,7 +321,11 @@ def test_it_starts_from_weights_of_another_alphabet(capsys, lines):
     [
         (["train", "--epochs", "0"], "epochs is 0; give an integer, 1 or more"),
         (["train", "--batch-size", "-1"], "batch_size is -1; give an integer, 1 or more"),
-        (["train", "--network", "line_cnn", "--subsample", "0"], "num_train is 0; give an integer, 1 or more"),
+        (["train", "--network", "line_cnn", "--subsample", "0"], "subsample is 0.0; such a part is above"),
+        (["train", "--network", "line_cnn", "--subsample", "2"], "subsample is 2.0; such a part is above 0"),
+        (["train", "--subsample", "nan"], "subsample is nan; such a part is above 0"),
+        (["train", "--subsample", "-0.5"], "subsample is -0.5; such a part is above 0"),
+        (["train", "--lines", ".", "--height", "12"], "height is 12; give an integer, 16 or more"),
         (["train", "--validation-fraction", "1"], "validation_fraction is 1"),
         (["train", "--validation-fraction", "nan"], "validation_fraction is nan"),
         (["train", "--lines", "nowhere"], "no lines in nowhere: there is no such folder"),

@@ -227,6 +227,16 @@ def test_the_confidence_is_that_of_the_text_however_it_was_found(trained, word):
     assert greedy.confidence == pytest.approx(beam_search.confidence)
 
 
+def test_many_lines_are_read_as_each_is_alone(trained, own):
+    own_images = [Image.open(path) for path in sorted(Path(own.data.folder).glob("*.png"))]
+    for model, images in ((trained, list(trained.data.x_train[:5])), (own, own_images)):
+        alone = [model.predict_on_image(image) for image in images]
+        together = model.predict_on_lines([model.line_on(image) for image in images], batch_size=3)
+        assert [prediction.text for prediction in together] == [prediction.text for prediction in alone]
+        confidence = [prediction.confidence for prediction in alone]
+        assert [prediction.confidence for prediction in together] == pytest.approx(confidence, rel=1e-3)
+
+
 def test_images_that_hold_no_line_are_refused(trained, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere.png"):
         trained.predict_on_image(tmp_path / "nowhere.png")

@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from text_recognizer import ctc
+from text_recognizer.datasets.text_lines import STEP
 from text_recognizer.pipelines.lines import MARGIN, ROUND, LineSequence, batched_lines, by_width, distort_line
 
 COUNT, HEIGHT = 45, 48
@@ -54,6 +56,24 @@ def test_what_is_distorted_is_the_same_again_and_another_in_the_next_epoch():
     one, again, other = pixels(0), pixels(0), pixels(1)
     assert all(np.array_equal(*pair) for pair in zip(one, again))
     assert any(a.shape != b.shape or (a != b).any() for a, b in zip(one, other))
+
+
+def test_no_line_is_made_too_narrow_for_its_text():
+    """As narrow as it may be, a line counted up to a fifth narrower, and a later epoch failed."""
+    y = np.array([1 + np.arange(40) % 3, np.full(40, 7), [*range(1, 21), *[0] * 20]])
+    x = np.empty(3, object)
+    x[:] = [np.zeros((HEIGHT, STEP * steps), np.uint8) for steps in ctc.required_steps(y)]
+    widths = []
+
+    def distort(line, width, rng):
+        widths.append(width)
+        return np.zeros((HEIGHT, width), np.uint8)
+
+    sequence = LineSequence(x, y, 1, distort=distort, shuffle=True, seed=0)
+    for _ in range(20):
+        for _, labels in sequence:
+            assert widths[-1] // STEP >= ctc.required_steps(labels)
+    assert len(set(widths)) > 20  # and still they are stretched
 
 
 def test_a_distorted_line_keeps_its_ink():

@@ -1,5 +1,7 @@
 """Lines of one's own: what belongs together, what is refused by name or skipped, what is held out."""
 
+import threading
+import time
 import unicodedata
 
 import numpy as np
@@ -7,6 +9,7 @@ import pytest
 from PIL import Image
 
 from tests.drawn_lines import TEXTS, write_lines
+from text_recognizer.datasets import text_lines
 from text_recognizer.datasets.text_lines import UNKNOWN, TextLines
 from text_recognizer.images import ImageError
 from workbook.pages import ROOT
@@ -63,6 +66,8 @@ BROKEN = {
     "two images": "there are 2 images of this stem",
     "damaged": "cannot be read as an image",
     "blank": "the image is empty",
+    "Hebrew": "the text has HEBREW LETTER SHIN, which is written from right to left",
+    "Arabic": "the text has ARABIC LETTER SEEN, which is written from right to left",
     "too long": r"CTC needs 399 steps for the text, and the width of the image makes \d\d",
 }
 
@@ -81,6 +86,7 @@ def spoil(folder, how):
         Image.new("L", (200, 50), 255).save(image)
     else:
         texts = {"empty": " \n", "two lines": "tea\nfor two\n", "latin": b"t\xe9\xe0", "too long": 200 * "t"}
+        texts |= {"Hebrew": "tea \u05e9\u05dc", "Arabic": "\u0633\u0644"}
         write_text(folder, "ann-1", texts[how])
 
 
@@ -93,6 +99,43 @@ def test_a_line_that_cannot_be_used_is_refused_by_name_or_skipped(folder, how):
     assert data.describe() == f"{folder}: 9 + 0 lines, {len(data.class_names) - 2} characters, 1 skipped"
     ((name, reason),) = data.skipped.items()
     assert "ann-1" in name and data.decode(data.y_train) == [text for text in TEXTS if text != "tea"] and reason
+
+
+def test_where_every_line_is_bad_the_first_are_named(folder, tmp_path):
+    other = write_lines(tmp_path / "other", ["tea", "so"])
+    for path in folder.glob("*.gt.txt"):
+        path.unlink()
+    data = TextLines(folder, other, on_error="skip")
+    for _ in range(2):
+        with pytest.raises(ValueError, match="^no lines in .*: .*ann-0.png: there is no text .*; and so on"):
+            data.x_train
+        assert len(data.skipped) == 10
+    with pytest.raises(ValueError, match="^no lines in .*lines: .*ann-0.png: there is no text"):
+        TextLines(other, folder, on_error="skip").x_test
+
+
+def test_what_begins_with_a_dot_is_left_alone(folder):
+    """macOS leaves such a file beside each on a disk of another system."""
+    (folder / "._ann-1.png").write_bytes(b"no image")
+    (folder / "._ann-1.gt.txt").write_bytes(b"\x00\x05\xff")
+    assert len(TextLines(folder, validation_fraction=0).x_train) == 10
+
+
+def test_few_images_are_decoded_at_once(folder, monkeypatch):
+    """A photograph takes 200 MB while it is read."""
+    at_once, most, lock = [], [], threading.Lock()
+
+    def read_ink(image):
+        with lock:
+            at_once.append(image)
+            most.append(len(at_once))
+        time.sleep(0.01)
+        with lock:
+            at_once.remove(image)
+        return np.eye(40, 400, dtype=np.uint8) * 255
+
+    monkeypatch.setattr(text_lines, "read_ink", read_ink)
+    assert len(TextLines(folder, validation_fraction=0).x_train) == 10 and max(most) <= 2
 
 
 def test_many_problems_are_counted_and_some_are_named(folder):
@@ -116,7 +159,15 @@ def test_where_there_are_no_lines_it_says_so(tmp_path):
         TextLines(tmp_path, on_error="ignore")
     with pytest.raises(ValueError, match="validation_fraction is 1"):
         TextLines(tmp_path, validation_fraction=1)
+    with pytest.raises(ValueError, match="height is 12; give an integer, 16 or more"):  # line_convnext needs them
+        TextLines(tmp_path, height=12)
+    with pytest.raises(ValueError, match="both in .*: give two folders"):
+        TextLines(tmp_path, tmp_path / ".." / tmp_path.name)
+    with pytest.raises(ValueError, match="group_by is ''; give what separates a group"):
+        TextLines(tmp_path, group_by="")
     write_lines(tmp_path, ["tea"])
+    with pytest.raises(ValueError, match="group_by is '_', which is in none of the stems, such as ann-0"):
+        TextLines(tmp_path, group_by="_").x_train
     with pytest.raises(ValueError, match="1 lines of 1 groups are too few to hold 0.1 of them out"):
         TextLines(tmp_path).x_train
 
@@ -137,6 +188,38 @@ def test_a_hand_is_held_out_as_a_whole(tmp_path):
     first, second = data.decode(data.y_test)
     held_out = first if second == "so" else second
     assert held_out not in data.decode(data.y_train) and len(data.x_train) == 6
+
+
+def test_of_groups_of_all_sizes_the_share_is_of_lines(tmp_path):
+    for hand, lines in enumerate((1, 2, 3, 5, 8, 13, 20, 30)):
+        write_lines(tmp_path, lines * ["so"], stem=f"{hand}-{{}}", height=16)
+    for seed in range(20):
+        data = TextLines(tmp_path, validation_fraction=0.2, group_by="-", seed=seed, height=16)
+        assert abs(len(data.x_test) / 82 - 0.2) < 0.04
+    assert len(TextLines(tmp_path, validation_fraction=0.001, group_by="-", height=16).x_test) == 1  # not none
+    assert len(TextLines(tmp_path, validation_fraction=0.999, group_by="-", height=16).x_train) > 0
+
+
+def test_a_held_out_line_that_fits_only_as_it_is_written_does_not_break_the_training(tmp_path):
+    """As one and the same, unknown characters need a step between each two of them."""
+    folder, other = write_lines(tmp_path / "lines"), write_lines(tmp_path / "other", ["so", "so"])
+    text = "quickly dug"  # 11 steps
+    write_text(other, "ann-1", text)
+    image = Image.open(other / "ann-1.png")
+    image.resize((4 * len(text), 48)).save(other / "ann-1.png")
+    with pytest.raises(ValueError, match="^1 of the lines .*ann-1.png: CTC needs 1[2-9] .* one and the same"):
+        TextLines(folder, other).x_test
+    data = TextLines(folder, other, on_error="skip")
+    assert data.decode(data.y_test) == ["so"] and list(data.skipped) == [str(other / "ann-1.png")]
+    write_lines(folder, [text], stem="with-{}")  # now the characters are known
+    assert TextLines(folder, other).y_test.shape == (2, 12)
+
+
+def test_labels_are_checked(folder):
+    data = TextLines(folder)
+    assert data.decode([[1, 0, -1]]) == [data.class_names[1]]
+    with pytest.raises(ValueError, match=r"give integers up to \d+ of shape \(n, length\)"):
+        data.decode([[len(data.class_names)]])
 
 
 def test_a_character_that_only_validation_has_is_an_error_that_cannot_be_read(folder, tmp_path):

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from text_recognizer.datasets.dataset import FULL, SAMPLE, VARIABLE, DatasetUnavailableError, choose_source
-from text_recognizer.datasets.text_lines import SUFFIXES, VALIDATION_FRACTION
+from text_recognizer.datasets.text_lines import LEAST_HEIGHT, SUFFIXES, VALIDATION_FRACTION, visible
 from text_recognizer.files import atomic_write
 from text_recognizer.recipes import recognizers
 from text_recognizer.recipes.recognizers import OWN_LINES, RECIPES
@@ -19,6 +19,7 @@ from text_recognizer.recipes.resnet_configuration import SAMPLE as SMALL
 
 PROGRAM = "python -m text_recognizer"
 PREDICTION = ".pred.txt"  # never ".gt.txt", which a person wrote
+BLOCK = 128  # images that are read together: of 32, so few are of one width that it takes twice as long
 DRAWN = 10  # lines, of those that a network is judged by
 CONSTANTS = dataclasses.fields(Configuration)
 
@@ -31,9 +32,12 @@ def main(arguments=None):
             program with status 2, as `argparse` does it.
 
     Returns:
-        The exit status: 0, 1 after an error, 130 after Ctrl-C. With `--debug` an error is raised.
+        The exit status: 0, 1 after an error, 130 after Ctrl-C, 141 where nobody reads the output any more.
+        With `--debug` an error is raised.
     """
     options = parser().parse_args(arguments)
+    if getattr(sys.stdout, "errors", None) == "strict" and hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # of what was read, it may lack a character
     try:
         options.drawn = options.data is not None
         options.data = choose_source(options.data)
@@ -43,6 +47,9 @@ def main(arguments=None):
     except KeyboardInterrupt:
         print(f"\n{PROGRAM}: interrupted{options.after_an_interruption}", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # as of `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it flushes
+        return 141
     except Exception as error:
         if options.debug or not isinstance(error, _expected()):
             raise
@@ -95,18 +102,35 @@ def read(options):
     """Print what is written on each image and how sure the network is of it, from 0 to 1."""
     own_lines = not options.drawn and recognizers.own_lines_weights(options.network, options.weights_dir).exists()
     model = _trained_model(options, own_lines)
-    status = 0
-    for path in _images(options.image):
+    images, status = [], 0
+
+    def fail(error):  # the others can still be read
+        nonlocal status
+        if options.debug:
+            raise error
+        status = _fail(error)
+
+    for path in map(Path, options.image):
         try:
-            text, confidence = model.predict_on_image(path)
-            if options.write_texts:
-                with atomic_write(Path(path).with_suffix(PREDICTION)) as beside:
-                    beside.write_text(f"{text}\n", "utf-8")
+            images += _images(path)
+        except OSError as error:
+            fail(error)
+    if options.write_texts:
+        _check_stems(images)
+    for start in range(0, len(images), BLOCK):
+        block = images[start : start + BLOCK]
+        for path, prediction in zip(block, _predictions(model, block)):
+            if isinstance(prediction, Exception):
+                fail(prediction)
+                continue
+            text, confidence = prediction
             print(f"{path}\t{text}\t{confidence:.2g}", flush=True)
-        except (OSError, ValueError) as error:  # the other images can still be read
-            if options.debug:
-                raise
-            status = _fail(error)
+            if options.write_texts:
+                try:
+                    with atomic_write(path.with_suffix(PREDICTION)) as beside:
+                        beside.write_text(f"{text}\n", "utf-8")
+                except OSError as error:
+                    fail(error)
     return status
 
 
@@ -226,15 +250,42 @@ def _draw_lines(path, model):
     print(f"{len(rows)} lines in {path}")
 
 
-def _images(paths):
-    """Return the paths of images, those in folders included."""
-    images = []
-    for path in map(Path, paths):
-        found = sorted(file for file in path.iterdir() if file.suffix.lower() in SUFFIXES) if path.is_dir() else [path]
-        if not found:
-            raise FileNotFoundError(f"no images in {path}")
-        images += found
-    return images
+def _images(path):
+    """Return the paths of the images in a folder, or the path alone."""
+    if not path.is_dir():
+        return [path]
+    if images := [file for file in visible(path) if file.suffix.lower() in SUFFIXES]:
+        return images
+    raise FileNotFoundError(f"no images in {path}: none of its files ends in {', '.join(SUFFIXES)}")
+
+
+def _check_stems(images):
+    """Refuse images whose texts would be written into one file."""
+    firsts = {}
+    for path in images:
+        there = path.parent.resolve() / path.name
+        first = firsts.setdefault(there.with_suffix(PREDICTION), there)
+        if first != there:
+            raise ValueError(
+                f"{first} and {there} would both have their text in {there.with_suffix(PREDICTION).name}: "
+                "rename one of them, or leave out --write-texts"
+            )
+
+
+def _predictions(model, paths):
+    """Return for each image what is read on it, or the error; lines are read together."""
+    lines = hasattr(model, "predict_on_lines")
+    found = []
+    for path in paths:
+        try:
+            found.append(model.line_on(path) if lines else model.predict_on_image(path))
+        except (OSError, ValueError) as error:
+            found.append(error)
+    rows = [row for row, line in enumerate(found) if not isinstance(line, Exception)]
+    if lines and rows:
+        for row, prediction in zip(rows, model.predict_on_lines([found[row] for row in rows])):
+            found[row] = prediction
+    return found
 
 
 def _expected():
@@ -320,7 +371,9 @@ def _add_training_options(command):
         f"Default: {recognizers.VALIDATION_FRACTION}, or an image of each character; of --lines {VALIDATION_FRACTION}",
     )
     command.add_argument("--group-by", metavar="SEPARATOR", help="hold out all lines alike up to this in their stems")
-    command.add_argument("--height", type=int, metavar="PIXELS", help="of the lines of --lines. Default: 48")
+    command.add_argument(
+        "--height", type=int, metavar="PIXELS", help=f"of the lines of --lines, {LEAST_HEIGHT} or more. Default: 48"
+    )
     command.add_argument("--from", dest="start", metavar="WEIGHTS", help="start from these, of such a network")
 
 

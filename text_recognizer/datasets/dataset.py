@@ -145,6 +145,27 @@ class Dataset(abc.ABC):
         return DatasetUnavailableError(f"{message}{sample if self.source == FULL else ''}.")
 
 
+class LineDataset(Dataset):
+    """Base class of the data sets of lines: label 0 stands for no character, a text has a sequence of the others."""
+
+    def decode(self, labels):
+        """Return the texts of labels, a list of n strings. Zeros and negative labels stand for nothing.
+
+        Args:
+            labels: integers below the number of classes, of shape (n, length), a NumPy array or
+                whatever NumPy makes one of, such as a list of lists or a tensor.
+
+        Raises:
+            ValueError: they have another shape, or are no such integers.
+        """
+        labels = np.asarray(labels)  # once: to iterate over a tensor takes a thousand times as long
+        most = len(self.class_names) - 1
+        if labels.size and (labels.ndim != 2 or labels.dtype.kind not in "iu" or labels.max() > most):
+            what = f"labels are {labels.dtype} {labels.shape}"
+            raise ValueError(f"{what}; give integers up to {most} of shape (n, length)")
+        return ["".join(self.class_names[label] for label in row if label > 0) for row in labels.tolist()]
+
+
 def choose_source(source=None):
     """Return which data to use, "sample" or "full".
 

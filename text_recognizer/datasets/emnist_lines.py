@@ -1,15 +1,13 @@
 """Lines of text as training data for a network that reads lines: printed ones, or ones of handwritten characters."""
 
-import numpy as np
-
 from text_recognizer.arguments import whole_number
-from text_recognizer.datasets.dataset import FULL, Dataset, check_seed
+from text_recognizer.datasets.dataset import FULL, LineDataset, check_seed
 from text_recognizer.datasets.emnist import Emnist
 from text_recognizer.datasets.synthetic import lines
 from text_recognizer.datasets.synthetic.characters import FONTS
 
 
-class EmnistLines(Dataset):
+class EmnistLines(LineDataset):
     """Lines of letters, digits and spaces: images of one size, and the labels of their characters.
 
     The texts are words of one to eight random characters, in lower case, capitalised, in capitals,
@@ -85,23 +83,6 @@ class EmnistLines(Dataset):
             ValueError: a text is longer than `max_length`, or holds another character.
         """
         return lines.encode(texts, self.max_length)
-
-    def decode(self, labels):
-        """Return the texts of labels, a list of n strings. Zeros and negative labels stand for nothing.
-
-        Args:
-            labels: integers up to 63 of shape (n, length), a NumPy array or whatever NumPy makes
-                one of, such as a list of lists or a tensor.
-
-        Raises:
-            ValueError: they have another shape, or are no such integers.
-        """
-        labels = np.asarray(labels)  # once: to iterate over a tensor takes a thousand times as long
-        most = len(self.class_names) - 1
-        if labels.size and (labels.ndim != 2 or labels.dtype.kind not in "iu" or labels.max() > most):
-            what = f"labels are {labels.dtype} {labels.shape}"
-            raise ValueError(f"{what}; give integers up to {most} of shape (n, length)")
-        return ["".join(self.class_names[label] for label in row if label > 0) for row in labels.tolist()]
 
     def _load(self, part):
         train = part == "train"

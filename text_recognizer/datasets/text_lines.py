@@ -3,6 +3,7 @@
 import functools
 import math
 import unicodedata
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -10,34 +11,37 @@ import numpy as np
 from PIL import Image
 
 from text_recognizer.arguments import real_number, whole_number
-from text_recognizer.datasets.dataset import Dataset
+from text_recognizer.datasets.dataset import LineDataset
 from text_recognizer.images import read_ink
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")  # of images, also in capitals
 TEXT = ".gt.txt"  # of the text beside an image: "gt" is the ground truth
 UNKNOWN = "\ufffd"  # stands for a character that no training text has
 STEP = 4  # columns of pixels; so many make a step of the networks for lines
+LEAST_HEIGHT = 16  # pixels; the networks need them
 VALIDATION_FRACTION = 0.1
 NAMED = 3  # problems in a message
 
 
-class TextLines(Dataset):
+class TextLines(LineDataset):
     """Lines of text in a folder: images of any width, and beside `STEM.png` its text in `STEM.gt.txt`.
 
-    The texts are UTF-8, in any script; they are brought into Unicode's form NFC, and white space at
-    their ends is dropped. A character is a code point: a combining mark that NFC leaves alone is one
-    of its own. The alphabet is what the training texts consist of. Another character in the lines
-    that are held out is encoded as `UNKNOWN`, the last label. A network never learns to say that, so
-    it counts as an error.
+    The texts are UTF-8, in any script that is written from left to right, as CTC aligns them with their
+    images. (Texts of Hebrew or Arabic are stored in the order in which they are spoken, so they are not
+    learned as they are.) They are brought into Unicode's form NFC, and white space at their ends is
+    dropped. A character is a code point: a combining mark that NFC leaves alone is one of its own. The
+    alphabet is what the training texts consist of. Another character in the lines that are held out is
+    encoded as `UNKNOWN`, the last label. A network never learns to say that, so it counts as an error.
 
     An image shows one line, from edge to edge, in whatever colours (see `images.read_ink`). It is
     resized to one height, in its proportions, and its ink made as strong in each line: a hundredth of
     the pixels get 255.
 
-    What cannot be learned from is refused, all of it in one message, or skipped: an image without a
-    text, a text without an image, an empty text or one of several lines, an image that cannot be
+    What cannot be learned from is refused, in one message with the number of such lines and the first
+    three of them, or it is skipped: an image without a text, a text without an image, an empty text or
+    one of several lines, or in a script that is written from right to left, an image that cannot be
     read, and a text that CTC cannot spell in the width of its image, of which every four pixels make a
-    step (see `ctc.required_steps`).
+    step (see `ctc.required_steps`). Files whose names begin with a dot are left alone.
 
     Everything is read when it is first asked for, some hundred lines a second, and stays in memory: a
     byte a pixel.
@@ -51,17 +55,17 @@ class TextLines(Dataset):
         input_shape: (height, None).
         output_shape: (number of classes,).
         source: "lines".
-        skipped: dict of what was skipped, the name of a file to the reason.
+        skipped: dict of what was skipped, the name of a file to the reason, also where nothing was left.
 
     Args:
         folder: the lines to train on. None, with an `alphabet`, for a model that is only to read.
-        validation: None, or a folder of the lines to hold out.
+        validation: None, or another folder, of the lines to hold out.
         validation_fraction: without such a folder, the share of the lines to hold out, at least 0 and
-            below 1.
+            below 1; of whole groups as many as come near to it.
         group_by: None, or what separates a group from the rest of a stem, such as "-": `ann-01` and
             `ann-02` are then held out together, or not at all. Where a group is a writer, that says
             how hands are read that the network has not seen.
-        height: of the images, in pixels.
+        height: of the images, in pixels, at least 16, as the networks need.
         alphabet: None, or the characters, in this order, for a network that has learned already.
         on_error: "refuse" or "skip".
         seed: of what is held out, an integer, 0 or more.
@@ -101,12 +105,16 @@ class TextLines(Dataset):
         for path in (folder, validation):
             if path is not None and not Path(path).is_dir():
                 raise FileNotFoundError(f"no lines in {path}: there is no such folder")
+        if folder is not None and validation is not None and Path(folder).samefile(validation):
+            raise ValueError(f"the lines to train on and those to hold out are both in {folder}: give two folders")
+        if group_by is not None and not (isinstance(group_by, str) and group_by):
+            raise ValueError(f"group_by is {group_by!r}; give what separates a group from the rest, such as '-'")
         if on_error not in ("refuse", "skip"):
             raise ValueError(f"on_error is {on_error!r}; give 'refuse' or 'skip'")
         self.source = "lines"
         self.folder, self.validation, self.group_by = folder, validation, group_by
         self.validation_fraction = real_number("validation_fraction", validation_fraction, least=0, below=1)
-        self.height, self.seed = whole_number("height", height, least=8), whole_number("seed", seed, least=0)
+        self.height, self.seed = whole_number("height", height, least=LEAST_HEIGHT), whole_number("seed", seed, least=0)
         self.alphabet = None if alphabet is None else tuple(alphabet)
         self.on_error = on_error
         self.skipped = {}
@@ -134,10 +142,6 @@ class TextLines(Dataset):
         for row, text in zip(encoded, texts):
             row[: len(text)] = [labels.get(character, len(labels) - 1) for character in text]
         return encoded
-
-    def decode(self, labels):
-        """Return the texts of labels, integers (n, length): a list of n strings. Zeros stand for nothing."""
-        return ["".join(self.class_names[label] for label in row) for row in np.asarray(labels).tolist()]
 
     def read_line(self, image):
         """Return the image of a line as those of this data set are.
@@ -168,56 +172,84 @@ class TextLines(Dataset):
 
     @functools.cached_property
     def _lines(self):
-        """The lines of both parts, each a list of (stem, text, image)."""
+        """The lines of both parts, each a list of (path of the image, text, image)."""
         problems = {}
         lines = self._read(self.folder, problems)
         held_out = self._read(self.validation, problems) if self.validation is not None else []
-        problems = dict(sorted(problems.items()))
-        if problems and self.on_error == "refuse":
-            named = [f"{name}: {reason}" for name, reason in problems.items()][:NAMED]
-            more = ["and so on"] if len(problems) > NAMED else []
-            raise ValueError(
-                f"{len(problems):,} of the lines cannot be used: {'; '.join(named + more)}. Mend them, or have such "
-                "lines skipped (on_error='skip', --on-error skip)"
-            )
+        self._report(problems)
+        if lines and self.validation is None and self.validation_fraction:
+            lines, held_out = self._split(lines)
+        held_out = self._spellable(held_out, set(self.alphabet or "".join(text for _, text, _ in lines)), problems)
+        self._report(problems)
         for folder, found in ((self.folder, lines), (self.validation, held_out)):
             if folder is not None and not found:
-                raise ValueError(f"no lines in {folder}: give a folder of images, each with its text in STEM{TEXT}")
-        self.skipped = problems
-        if self.validation is None and self.validation_fraction:
-            lines, held_out = self._split(lines)
+                bad = _named({name: why for name, why in self.skipped.items() if Path(name).parent == Path(folder)})
+                advice = f"give a folder of images, each with its text in STEM{TEXT}"
+                raise ValueError(f"no lines in {folder}: {f'{bad}. Mend them, or ' if bad else ''}{advice}")
         return {"train": lines, "test": held_out}
 
-    def _split(self, lines):
-        from sklearn.model_selection import GroupShuffleSplit
-
-        groups = [stem.partition(self.group_by)[0] if self.group_by else stem for stem, _, _ in lines]
-        splitter = GroupShuffleSplit(1, test_size=self.validation_fraction, random_state=self.seed)
-        try:
-            ((train, test),) = splitter.split(lines, groups=groups)
-        except ValueError as error:
+    def _report(self, problems):
+        """Refuse the lines that have problems, or keep them as those that are skipped."""
+        if problems and self.on_error == "refuse":
             raise ValueError(
-                f"{len(lines)} lines of {len(set(groups))} groups are too few to hold {self.validation_fraction} of "
-                "them out: give more, or another validation_fraction (0 for none)"
-            ) from error
-        return [lines[row] for row in train], [lines[row] for row in test]
+                f"{len(problems):,} of the lines cannot be used: {_named(problems)}. Mend them, or have such lines "
+                "skipped (on_error='skip', --on-error skip)"
+            )
+        self.skipped = dict(sorted(problems.items()))
+
+    def _split(self, lines):
+        """Return the lines to train on and those to hold out: groups in random order that make up about the share."""
+        stems = [path.stem for path, _, _ in lines]
+        if self.group_by and not any(self.group_by in stem for stem in stems):
+            raise ValueError(f"group_by is {self.group_by!r}, which is in none of the stems, such as {stems[0]}")
+        groups = [stem.partition(self.group_by)[0] if self.group_by else stem for stem in stems]
+        sizes = Counter(groups)
+        if len(sizes) < 2:
+            raise ValueError(
+                f"{len(lines)} lines of {len(sizes)} groups are too few to hold {self.validation_fraction} of them "
+                "out: give more, or another validation_fraction (0 for none)"
+            )
+        names = np.random.default_rng(self.seed).permutation(sorted(sizes)).tolist()
+        missing, held_out = self.validation_fraction * len(lines), set()
+        for name in names:
+            if sizes[name] <= missing:
+                held_out.add(name)
+                missing -= sizes[name]
+        others = [name for name in names if name not in held_out]
+        nearest = min(others, key=lambda name: abs(sizes[name] - missing))
+        if not held_out or len(others) > 1 and sizes[nearest] < 2 * missing:  # with it, the share comes nearer
+            held_out.add(nearest)
+        test = [group in held_out for group in groups]
+        return [[line for line, out in zip(lines, test) if out == part] for part in (False, True)]
+
+    def _spellable(self, lines, known, problems):
+        """Return the lines that CTC can spell where all unknown characters are one, and add the others to problems."""
+        spellable = []
+        for path, text, pixels in lines:
+            try:
+                _check_width("".join(c if c in known else UNKNOWN for c in text), pixels)
+                spellable.append((path, text, pixels))
+            except ValueError as error:
+                problems[str(path)] = f"{error} (characters that no training text has count as one and the same)"
+        return spellable
 
     def _read(self, folder, problems):
-        """Return the lines of a folder, a list of (stem, text, image), and add what is wrong with others to a dict."""
+        """Return the lines of a folder, a list of (path, text, image), and add what is wrong with others to a dict."""
         images, texts = {}, {}
-        for path in sorted(Path(folder).iterdir()):
+        for path in visible(folder):
             if path.name.endswith(TEXT):
                 texts[path.name.removesuffix(TEXT)] = path
-            elif path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            elif path.suffix.lower() in SUFFIXES:
                 images.setdefault(path.stem, []).append(path)
 
         def read(stem):
             try:
-                return stem, *self._read_pair(images.get(stem, []), texts.get(stem))
+                return self._read_pair(images.get(stem, []), texts.get(stem))
             except (OSError, ValueError) as error:
                 problems[str(images[stem][0] if stem in images else texts[stem])] = str(error)
 
-        with ThreadPoolExecutor() as threads:
+        # A photograph of 12 megapixels takes 200 MB while it is read, and in as many threads as by default, 1 GB.
+        with ThreadPoolExecutor(max_workers=2) as threads:
             return list(filter(None, threads.map(read, sorted(images.keys() | texts.keys()))))
 
     def _read_pair(self, images, path):
@@ -234,9 +266,29 @@ class TextLines(Dataset):
             raise ValueError("the text is empty")
         if len(text.splitlines()) > 1:
             raise ValueError("the text has several lines")
+        for character in text:
+            if unicodedata.bidirectional(character) in ("R", "AL"):
+                name = unicodedata.name(character, f"U+{ord(character):04X}")
+                raise ValueError(f"the text has {name}, which is written from right to left: CTC cannot align it")
         pixels = self.read_line(images[0])
-        steps = math.ceil(pixels.shape[1] / STEP)
-        required = len(text) + sum(a == b for a, b in zip(text, text[1:]))  # as in ctc.required_steps
-        if required > steps:
-            raise ValueError(f"CTC needs {required} steps for the text, and the width of the image makes {steps}")
-        return text, pixels
+        _check_width(text, pixels)
+        return images[0], text, pixels
+
+
+def visible(folder):
+    """Return the paths in a folder, in order, without those that begin with a dot, as `._a.png` of macOS."""
+    return sorted(path for path in Path(folder).iterdir() if not path.name.startswith("."))
+
+
+def _check_width(text, pixels):
+    """Refuse a text that CTC cannot spell in the steps that an image makes."""
+    steps = math.ceil(pixels.shape[1] / STEP)
+    required = len(text) + sum(a == b for a, b in zip(text, text[1:]))  # as in ctc.required_steps
+    if required > steps:
+        raise ValueError(f"CTC needs {required} steps for the text, and the width of the image makes {steps}")
+
+
+def _named(problems):
+    """Name the first problems of a dict, the name of a file to the reason, in the order of the names."""
+    named = [f"{name}: {reason}" for name, reason in sorted(problems.items())[:NAMED]]
+    return "; ".join(named + ["and so on"] * (len(problems) > NAMED))

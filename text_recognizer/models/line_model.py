@@ -79,8 +79,7 @@ class LineModel(Recognizer):
             A list of n strings.
         """
         texts = [""] * len(x)
-        for rows, lines in by_width(x) if x.dtype == object else [(range(len(x)), x)]:
-            labels = ctc.decode(self.predict(lines, batch_size), strategy)
+        for rows, labels, _ in self._decoded(x, strategy, batch_size):
             for row, text in zip(rows, self.data.decode(labels)):
                 texts[row] = text
         return texts
@@ -123,9 +122,46 @@ class LineModel(Recognizer):
             FileNotFoundError, TypeError, text_recognizer.images.ImageError: as `read_ink` and `center` say.
             text_recognizer.images.ImageError: the line is too long to be resized to that shape.
         """
-        logits = self.predict(self._line(image))
-        labels = ctc.decode(logits, strategy)
-        return LinePrediction(self.data.decode(labels)[0], float(ctc.probability(labels, logits)[0]))
+        return self.predict_on_lines([self.line_on(image)], strategy)[0]
+
+    def predict_on_lines(self, lines, strategy="greedy", batch_size=32):
+        """Read lines of text that are cut out already, many in a fraction of the time of one by one.
+
+        Args:
+            lines: a list of n lines, each from `line_on`.
+            strategy, batch_size: as for `read`.
+
+        Returns:
+            A list of n `LinePrediction`, each what `predict_on_image` says.
+        """
+        predictions = [None] * len(lines)
+        for rows, labels, logits in self._decoded(lines, strategy, batch_size):
+            for row, *prediction in zip(rows, self.data.decode(labels), ctc.probability(labels, logits).tolist()):
+                predictions[row] = LinePrediction(*prediction)
+        return predictions
+
+    def line_on(self, image):
+        """Return the line on an image as those of the data set are.
+
+        Args:
+            image: as for `predict_on_image`, which says how the line is found.
+
+        Returns:
+            uint8 of the shape `image_shape`, whose width may be None: any width.
+
+        Raises:
+            As `predict_on_image`.
+        """
+        height, width, *_ = self.image_shape
+        if width is None:
+            return self.data.read_line(image)
+        line = center(read_ink(image), (height, width))
+        if (tall := np.count_nonzero(line.any(axis=1))) < MIN_HEIGHT:
+            raise ImageError(
+                f"the line is too long: to fit into {width} pixels it would shrink to {tall} pixels in height. Cut it "
+                "in two, or build the model with a greater max_length"
+            )
+        return line.reshape(self.image_shape)
 
     def loss(self):
         """Return the CTC loss by the characters of a text, so that a long line counts as a short one."""
@@ -175,19 +211,11 @@ class LineModel(Recognizer):
         make = batched_lines if keras.backend.backend() == "tensorflow" else LineSequence
         return make(x, y, batch_size, distort=self.augmentation if augment else None, format_fn=self.format_fn, **order)
 
-    def _line(self, image):
-        """Return the line on an image as the network takes it, but for `format_fn`: uint8 (1, *image_shape)."""
-        height, width, *_ = self.image_shape
-        if width is None:
-            ((_, line),) = by_width([self.data.read_line(image)])
-            return line
-        line = center(read_ink(image), (height, width))
-        if (tall := np.count_nonzero(line.any(axis=1))) < MIN_HEIGHT:
-            raise ImageError(
-                f"the line is too long: to fit into {width} pixels it would shrink to {tall} pixels in height. Cut it "
-                "in two, or build the model with a greater max_length"
-            )
-        return line.reshape(1, *self.image_shape)
+    def _decoded(self, x, strategy, batch_size):
+        """Yield rows of x that are read together, and their labels and logits."""
+        for rows, lines in by_width(x) if self.image_shape[1] is None else [(range(len(x)), np.asarray(x))]:
+            logits = self.predict(lines, batch_size)
+            yield rows, ctc.decode(logits, strategy), logits
 
     def _steps(self, x):
         """Return how many steps a network for any width makes of each image, without the paper that fills it up."""

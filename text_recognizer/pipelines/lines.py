@@ -3,6 +3,8 @@
 import numpy as np
 from PIL import Image, ImageFilter
 
+from text_recognizer import ctc
+from text_recognizer.datasets.text_lines import STEP
 from text_recognizer.pipelines.arrays import DatasetSequence
 
 MARGIN = 8  # pixels of paper before and behind a line: the room into which a slanted letter leans
@@ -16,7 +18,8 @@ class LineSequence(DatasetSequence):
     With `shuffle`, the lines are sorted by widths that are drawn anew in each epoch, up to a fifth
     narrower or wider than they are. So each epoch has other batches, with little paper in them. Then
     the batches are shuffled, and the rest comes last. With `distort`, a line is also stretched to the
-    width that was drawn. Without `shuffle`, the lines are sorted by their own widths.
+    width that was drawn, which is never narrower than CTC needs for its labels (see `ctc.required_steps`;
+    every four pixels make a step). Without `shuffle`, the lines are sorted by their own widths.
 
     All that follows from the seed and the number of the epoch, as in `DatasetSequence`.
 
@@ -33,6 +36,9 @@ class LineSequence(DatasetSequence):
         **kwargs: as for `DatasetSequence`: `format_fn`, `shuffle`, `seed`, ... Batches go through
             `format_fn` as uint8 (batch, height, width), all lines of a batch of one width.
 
+    Raises:
+        TypeError, ValueError: as for `DatasetSequence`; or the labels are not as `ctc.required_steps` takes them.
+
     Example:
         >>> x = np.empty(4, object)
         >>> x[:] = [np.full((48, width), 255, "uint8") for width in (100, 300, 90, 280)]
@@ -44,6 +50,7 @@ class LineSequence(DatasetSequence):
     def __init__(self, x, y, batch_size=16, *, distort=None, **kwargs):
         self.distort = distort
         self.widths = np.array([line.shape[1] for line in x])
+        self.least_widths = STEP * ctc.required_steps(y) - 2 * MARGIN
         super().__init__(x, y, batch_size, **kwargs)
 
     def deal(self, epoch):
@@ -72,7 +79,7 @@ class LineSequence(DatasetSequence):
         if not self.shuffle:
             return self.widths
         factors = np.random.default_rng([self.seed, epoch, 2]).uniform(1 - STRETCH, 1 + STRETCH, len(self.widths))
-        return np.rint(factors * self.widths).astype(int)
+        return np.maximum(np.rint(factors * self.widths).astype(int), self.least_widths)
 
 
 def batched_lines(x, y, batch_size=16, **kwargs):

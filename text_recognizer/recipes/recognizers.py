@@ -62,13 +62,15 @@ def drawn_data(network, source=None, subsample=None):
     Args:
         network: a name in `RECIPES`.
         source: "sample" or "full"; see `text_recognizer.datasets.Dataset`.
-        subsample: take only this part of each class of characters, or of the lines.
+        subsample: take only this part of each class of characters, or of the lines, above 0 and at most 1.
 
     Raises:
         ValueError: nothing would be left, or it is no such part.
     """
     from text_recognizer.datasets import Emnist, EmnistLines
 
+    if subsample is not None and not 0 < subsample <= 1:  # nan is not, either
+        raise ValueError(f"subsample is {subsample}; such a part is above 0 and at most 1")
     if RECIPES[network].line:
         return EmnistLines(num_train=int(TRAINING_LINES * (1 if subsample is None else subsample)), source=source)
     return Emnist(subsample_fraction=subsample, source=source)
@@ -144,7 +146,10 @@ def start_from(model, path):
     network = model.network
     shape, theirs = _read_description(path, network.name)
     if shape[0] != network.input_shape[1]:
-        raise ValueError(f"{path} is for images {shape[0]} pixels high, and these are {network.input_shape[1]}")
+        raise ValueError(
+            f"{path} is for images {shape[0]} pixels high, and these are {network.input_shape[1]}: with lines of your "
+            f"own give height={shape[0]} (--height {shape[0]})"
+        )
     old = _build_network(network.name, shape, (len(theirs),))
     weights.load(path, old, name=model.name, class_names=theirs)
     for layer, trained in zip(network.layers[:-1], old.layers[:-1]):
