@@ -235,13 +235,16 @@ def fit_recognizers(options, end):
     lines = EmnistLines(num_train=64 if options.cpu else 2000, num_test=32 if options.cpu else 200, source=chosen)
     yield from (f"{data.describe()}." for data in (characters, lines))
     yield "network", "batch", "images/s", "first step, s", "epochs", "test accuracy, or character error rate"
-    for name in ("mlp", "lenet", "vgg", "line_cnn"):
-        recipe, reads_lines = RECIPES[name], name == "line_cnn"
+    for name in ("mlp", "lenet", "vgg", "line_cnn", "line_convnext"):
+        recipe, reads_lines = RECIPES[name], RECIPES[name].line
         data = lines if reads_lines else characters
         keras.utils.set_random_seed(0)
         network = getattr(networks, name)(data.input_shape, data.output_shape, **recipe.network_args)
         loss = keras.losses.CTC() if reads_lines else keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        network.compile(keras.optimizers.Adam(recipe.learning_rate), loss, metrics=[] if reads_lines else ["accuracy"])
+        optimizer = keras.optimizers.Adam(
+            recipe.learning_rate, weight_decay=recipe.weight_decay, global_clipnorm=recipe.clip
+        )
+        network.compile(optimizer, loss, metrics=[] if reads_lines else ["accuracy"])
         batch = recipe.batch_size if reads_lines else 2 * recipe.batch_size
         count = 4 * batch if options.cpu else None
         x, y = whole_batches(batch, data.x_train[:count], data.y_train[:count])
@@ -265,6 +268,7 @@ def compare(options, end):
     made = {  # dropout draws its own numbers, so it is off; where it cannot be, the network computes as in use
         "resnet": resnet,
         "line_cnn": networks.line_cnn((28, 256), (63,)),
+        "line_convnext": networks.line_convnext((28, 256), (63,), dropout_amount=0),
         "vgg": networks.vgg((28, 28), (62,), dropout_amount=0),
         "lenet": networks.lenet((28, 28), (62,)),
         "mlp": networks.mlp((28, 28), (62,), 512, dropout_amount=0),
@@ -281,7 +285,7 @@ def compare(options, end):
         x = random.standard_normal((4 if options.cpu else 16, *shape)).astype("float32")
         y = random.integers(62, size=len(x))
         loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-        if name == "line_cnn":
+        if name.startswith("line"):
             y, loss = random.integers(1, 63, (len(x), 10)), keras.losses.CTC()
         expected = None
         for device, precision in ((cpu, "default"), (gpu, "default"), (gpu, "highest")):

@@ -5,16 +5,20 @@ import numpy as np
 
 from benchmarks.gpu import outputs_and_gradients
 from tests.pytorch import drawn
-from text_recognizer.networks import Resnet, lenet, line_cnn, mlp, vgg
+from text_recognizer.networks import Resnet, lenet, line_cnn, line_convnext, mlp, vgg
 
 MAKE = {"mlp": mlp, "lenet": lenet, "vgg": vgg, "line_cnn": line_cnn, "Resnet": Resnet}
+MAKE["line_convnext"] = line_convnext
+CASES = drawn.CASES | {  # six steps, for the labels of line_cnn
+    "line_convnext": {"input_shape": (17, 21, 2), "classes": 4, "filters": (4, 4, 4, 8, 8), "units": 16, "blocks": 1}
+}
 
 
 def network(name):
     """Return a network at few channels, with drawn weights, and without dropout where that can be set."""
-    arguments = dict(drawn.CASES[name])
+    arguments = dict(CASES[name])
     input_shape, classes = arguments.pop("input_shape"), arguments.pop("classes")
-    arguments |= {"dropout_amount": 0} if name in ("mlp", "vgg") else {}
+    arguments |= {"dropout_amount": 0} if name in ("mlp", "vgg", "line_convnext") else {}
     shapes = () if name == "Resnet" else (input_shape,)
     made = MAKE[name](*shapes, classes if name == "Resnet" else (classes,), **arguments)
     made.build((None, *input_shape))
@@ -23,9 +27,9 @@ def network(name):
 
 
 def loss_and_labels(name):
-    if name == "line_cnn":
+    if name.startswith("line"):
         return keras.losses.CTC(), np.array(drawn.LINE_LABELS)
-    return keras.losses.SparseCategoricalCrossentropy(from_logits=True), drawn.labels(drawn.CASES[name]["classes"])
+    return keras.losses.SparseCategoricalCrossentropy(from_logits=True), drawn.labels(CASES[name]["classes"])
 
 
 def write(path):
@@ -33,7 +37,7 @@ def write(path):
     found = {}
     for name in MAKE:
         made, (loss, labels) = network(name), loss_and_labels(name)
-        x = drawn.inputs(drawn.CASES[name]["input_shape"]).astype("float32")
+        x = drawn.inputs(CASES[name]["input_shape"]).astype("float32")
         found[f"{name}: in use"] = made.predict_on_batch(x)  # first: TensorFlow's training moves the statistics
         outputs, gradients = outputs_and_gradients(made, x, labels, loss, training=name != "lenet")
         found[f"{name}: in training"] = outputs

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from text_recognizer.networks import Resnet, lenet, line_cnn, mlp, vgg
+from text_recognizer.networks import Resnet, lenet, line_cnn, line_convnext, mlp, vgg
 
 IMAGE, CLASSES, BATCH = (64, 64), 5, 4
 
@@ -18,6 +18,8 @@ def networks():
         blocks = ((width,), (width,), (width, width))
         yield f"vgg, blocks={blocks}", vgg(IMAGE, (CLASSES,), blocks, layer_size=width, dropout_amount=0)
         yield f"line_cnn, filters={width}", line_cnn(IMAGE, (CLASSES,), filters=width)
+        small = {"filters": 5 * (width,), "units": width, "blocks": 1, "dropout_amount": 0}
+        yield f"line_convnext, filters={width}", line_convnext(IMAGE, (CLASSES,), **small)
         resnet = Resnet(CLASSES, width, [1, 1])
         resnet.build((None, *IMAGE, 3))
         yield f"Resnet, filters={width}", resnet
@@ -33,7 +35,7 @@ def write(path):
     for name, network in networks():
         print(name, file=sys.stderr, flush=True)
         random = np.random.RandomState(0)
-        shape = network.input_shape[1:] if isinstance(network, keras.Sequential) else (*IMAGE, 3)
+        shape = (*IMAGE, 3) if isinstance(network, Resnet) else network.input_shape[1:]
         x = random.standard_normal((BATCH, *shape)).astype("float32")
         weighting = random.standard_normal((BATCH, *network(x).shape[1:]))
         with tf.GradientTape() as tape:

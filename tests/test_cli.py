@@ -14,8 +14,10 @@ from PIL import Image
 from tests.drawn_lines import TEXTS, write_lines
 from text_recognizer.cli import main
 from text_recognizer.datasets import Digits
+from text_recognizer.datasets.text_lines import TextLines
 from text_recognizer.models import LineModel
-from text_recognizer.recipes.recognizers import OWN_LINES, RECIPES, Recipe
+from text_recognizer.recipes.recognizers import OWN_LINES, RECIPES, Recipe, build, load_own_lines, train
+from text_recognizer.training import weights
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -126,7 +128,7 @@ def test_interrupted_training_goes_on_and_leaves_the_old_weights(capsys, monkeyp
     capsys.readouterr()
 
     assert run("train", "--batch-size", "50") == 1
-    assert "has batch_size 128, not 50. Give another folder" in capsys.readouterr().err
+    assert "has batch_size 128, not 50. Give another folder, or delete this one" in capsys.readouterr().err
     assert run("train") == 0
     out, _ = capsys.readouterr()
     assert "Epoch 3/8" in out and "Epoch 2/8" not in out
@@ -314,6 +316,39 @@ def test_it_starts_from_weights_of_another_alphabet(capsys, lines):
     assert "is for images 48 pixels high, and these are 40: with lines of your own give height=48 (--height 48)" in err
     assert main(["train", "--network", "mlp", "--from", first]) == 1
     assert "holds the weights of LineModel_TextLines_line_convnext, and not of a network mlp" in capsys.readouterr().err
+
+
+def test_weights_that_do_not_name_their_classes_start_nothing(capsys, lines):
+    arguments = ["train", "--lines", "lines", "--validation-fraction", "0", "--epochs", "1", "--weights-dir"]
+    assert main([*arguments, "first"]) == 0
+    model = load_own_lines("line_convnext", "first")
+    weights.save("nameless.weights.h5", model.network, name=model.name)
+    assert main([*arguments, "second", "--from", "nameless.weights.h5"]) == 1
+    assert "nameless.weights.h5 does not say which classes" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("changed", ["alphabet", "held out"])
+def test_an_interrupted_training_does_not_go_on_with_another_alphabet_or_other_lines_held_out(lines, changed):
+    def stop(self, epoch, logs=None):
+        if epoch == 1:
+            raise KeyboardInterrupt
+
+    def train_on(alphabet, held_out):
+        data = TextLines("lines", write_lines(Path("other"), held_out), alphabet=alphabet)
+        train(build("line_convnext", data, "weights"), OWN_LINES["line_convnext"], verbose=0)
+
+    alphabet = sorted(set("".join(TEXTS)))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("keras.callbacks.History.on_epoch_begin", stop, raising=False)
+        train_on([*alphabet, "x"], ["tea"])
+    if changed == "alphabet":  # no line has the letter, so the labels are the same
+        with pytest.raises(ValueError, match="is 'x' in the file, 'z' here"):
+            train_on([*alphabet, "z"], ["tea"])
+    else:
+        with pytest.raises(ValueError, match="has data 10 . 1 lines, sha256 .*delete this one to begin anew"):
+            train_on([*alphabet, "x"], ["ate"])
+    train_on([*alphabet, "x"], ["tea"])
+    assert os.listdir("weights") == [WEIGHTS]
 
 
 @pytest.mark.parametrize(

@@ -71,6 +71,13 @@ def test_the_loss_has_the_gradient_of_keras_loss():
     np.testing.assert_allclose(*gradients, atol=1e-5)
 
 
+@pytest.mark.parametrize("jit_compile", [False, True])
+def test_a_line_without_labels_is_one_of_blanks(jit_compile):
+    for labels in (np.zeros((20, 0), np.int32), np.zeros((20, 3), np.int32)):
+        losses = keras.ops.convert_to_numpy(ctc.loss(labels, LINES, jit_compile))
+        np.testing.assert_allclose(losses, [-np.log(by_all_paths(line)[()]) for line in LINES], rtol=1e-5)
+
+
 # Decoding
 
 
@@ -124,6 +131,9 @@ def test_the_logarithm_of_nothing_is_a_logit_too(strategy):
     with np.errstate(divide="ignore"):
         logits = np.log(np.eye(3, dtype=np.float32)[None, [1, 2, 2, 0, 2]])
     assert decoded(logits, strategy=strategy) == [[1, 2, 2]]
+    np.testing.assert_allclose(ctc.probability([[1, 2, 2]], logits), [1], rtol=1e-6)
+    with pytest.raises(ValueError, match="the network says nothing"):
+        ctc.decode(np.full((1, 2, 3), -np.inf, np.float32), strategy)
 
 
 def test_greedy_decoding_is_the_same_in_compiled_code():

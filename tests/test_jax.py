@@ -68,6 +68,18 @@ def test_outputs_and_gradients_agree_with_tensorflow(run_jax, tmp_path):
                 np.testing.assert_allclose(theirs[key], array, rtol=0, atol=1e-5 * scale, err_msg=key)
 
 
+PROBABILITY = """
+import numpy as np
+from text_recognizer import ctc
+with np.errstate(divide="ignore"):
+    print(ctc.probability([[1, 2], [2, 0]], np.log([[[0.0, 1.0, 0.0], [0.0, 0.0, 1.0]]] * 2)).tolist())
+"""
+
+
+def test_a_logit_of_minus_infinity_has_a_probability(run_jax, tmp_path):
+    assert json.loads(run_jax(PROBABILITY, tmp_path)) == [1, 0]
+
+
 TRAIN = """
 import keras
 import numpy as np

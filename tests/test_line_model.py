@@ -17,6 +17,7 @@ from text_recognizer.models import LineModel
 from text_recognizer.networks import lenet, line_cnn
 from text_recognizer.networks.line_convnext import line_convnext
 from text_recognizer.pipelines.arrays import DatasetSequence, batched_dataset
+from text_recognizer.pipelines.lines import by_width
 from text_recognizer.training.weights import WeightsError
 
 LINES = EmnistLines(max_length=4, num_train=32, num_test=8, source="sample")
@@ -194,6 +195,13 @@ def test_saved_and_loaded_weights_read_the_same(trained):
         build(trained.weights_dir, filters=4).load_weights()
 
 
+def test_a_line_model_that_was_fitted_is_exported(trained, tmp_path):
+    lines = trained.data.x_test
+    trained.export(tmp_path / "lines.keras")
+    probabilities = keras.saving.load_model(tmp_path / "lines.keras").predict(lines, verbose=0)
+    np.testing.assert_allclose(probabilities, keras.ops.softmax(trained.predict(lines)), atol=1e-5)
+
+
 # Images
 
 
@@ -283,6 +291,19 @@ def test_it_learns_lines_of_any_width(own):
 def test_how_a_line_is_read_does_not_depend_on_the_others(own):
     x = own.data.x_train
     assert own.read(x) == [own.read(x[row : row + 1])[0] for row in range(len(x))] == own.read(x[::-1])[::-1]
+
+
+def test_logits_of_lines_of_different_widths_are_refused(own):
+    with pytest.raises(ValueError, match=r"lines are of different widths.*read\(x\) gives the texts.*by_width"):
+        own.predict(own.data.x_train)
+
+
+def test_a_model_for_lines_of_any_width_is_exported(own, tmp_path):
+    own.export(tmp_path / "lines.keras")
+    loaded = keras.saving.load_model(tmp_path / "lines.keras")
+    for _, lines in by_width(own.data.x_train):
+        probabilities = keras.ops.softmax(own.predict(lines))
+        np.testing.assert_allclose(loaded.predict(lines, verbose=0), probabilities, atol=1e-5)
 
 
 def test_an_image_is_read_as_the_same_line_of_the_data_set(own):

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.python import run_python
 from text_recognizer.augmentation import RandomAffine
 from text_recognizer.datasets import Digits
 from text_recognizer.images import ImageError
 from text_recognizer.models import CharacterModel, ImageModel, Recognizer
 from text_recognizer.models.image_model import standardize
-from text_recognizer.networks import mlp
+from text_recognizer.networks import Resnet, mlp, vgg
 from text_recognizer.pipelines.arrays import DatasetSequence, batched_dataset
 from text_recognizer.training.weights import WeightsError
 from workbook.pages import ROOT
@@ -139,6 +140,12 @@ def test_a_fraction_that_is_none(build, fraction):
 def test_too_few_images_to_hold_some_out(build):
     with pytest.raises(ValueError, match="^20 training images, 0.1 of them to validate on.*validation_fraction"):
         build().fit((X_TRAIN[:20], Y_TRAIN[:20]))
+
+
+@pytest.mark.parametrize("seed, error", [(-1, ValueError), (2**32, ValueError), (0.5, TypeError)])
+def test_a_seed_that_is_none_is_named(build, seed, error):
+    with pytest.raises(error, match=f"seed is {seed}; give an integer"):
+        build().fit(seed=seed)
 
 
 def test_fit_takes_other_arrays(build):
@@ -340,8 +347,21 @@ def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path):
     assert history.epoch == expected.epoch == [0, 1, 2] and history.history == expected.history
     for one, other in zip(whole.network.get_weights(), resumed.network.get_weights()):
         np.testing.assert_array_equal(one, other)
-    with pytest.raises(ValueError, match="has batch_size 32, not 16. Give another folder"):
+    with pytest.raises(ValueError, match="has batch_size 32, not 16. Give another folder, or delete this one"):
         namespace["train"](tmp_path / "whole", batch_size=16)
+
+
+@pytest.mark.parametrize(
+    "training, validation",
+    [((X_TRAIN[60:120], Y_TRAIN[:60]), (X_TEST, Y_TEST)), ((X_TRAIN[:60], Y_TRAIN[:60]), (X_TEST, Y_TEST[::-1]))],
+)
+def test_a_training_does_not_go_on_with_other_data(build, tmp_path, training, validation):
+    arguments = {"checkpoints": tmp_path / "run", "verbose": 0}
+    build().fit((X_TRAIN[:60], Y_TRAIN[:60]), (X_TEST, Y_TEST), epochs=1, **arguments)
+    with pytest.raises(ValueError, match="has data sha256 .*, not sha256 .*or delete this one to begin anew"):
+        build().fit(training, validation, epochs=2, **arguments)
+    history = build().fit((X_TRAIN[:60].copy(), Y_TRAIN[:60]), (X_TEST, Y_TEST), epochs=2, **arguments)
+    assert history.epoch == [0, 1]
 
 
 def test_a_training_that_is_done_is_not_repeated(build, tmp_path):
@@ -440,22 +460,89 @@ def test_missing_weights(build):
 # Export
 
 
-def test_an_exported_model_takes_raw_images_and_gives_probabilities(trained, tmp_path):
-    trained.export(tmp_path / "digits.keras")
-    probabilities = keras.ops.convert_to_numpy(keras.ops.softmax(trained.predict(X_TEST)))
-    code = (
-        "import sys, keras, numpy as np\n"
-        "model = keras.saving.load_model(sys.argv[1])\n"
-        "assert model.inputs[0].dtype == 'uint8'\n"
-        "np.save(sys.argv[3], model.predict(np.load(sys.argv[2]), verbose=0))\n"
-        "assert 'text_recognizer' not in sys.modules"
-    )
-    np.save(tmp_path / "x.npy", X_TEST)
-    arguments = [tmp_path / name for name in ("digits.keras", "x.npy", "p.npy")]
-    subprocess.run([sys.executable, "-c", code, *arguments], cwd=tmp_path, capture_output=True, check=True)
-    found = np.load(tmp_path / "p.npy")
-    assert found.dtype == np.float32
-    np.testing.assert_allclose(found, probabilities, atol=1e-5)
+class Photographs(Digits):
+    """Data of which only the shape and the number of classes count."""
+
+    input_shape = (8, 8, 3)
+
+
+def photographs(network):
+    return ImageModel(Photographs(source="sample"), network)
+
+
+def untrained(network):
+    """Return a network with weights of its own, the moving statistics too."""
+    random = np.random.default_rng(0)
+    network.build(network.input_shape if isinstance(network, keras.Sequential) else (None, 8, 8, 3))
+    shapes = [weight.shape for weight in network.weights]
+    network.set_weights([random.uniform(0.5, 1.5, shape) - (len(shape) > 1) for shape in shapes])
+    return network
+
+
+EXPORTED = {
+    "mlp": lambda: CharacterModel(DATA, network()),
+    "vgg": lambda: CharacterModel(DATA, untrained(vgg((28, 28), (10,), blocks=((4,), (8,)), layer_size=8))),
+    "Resnet": lambda: photographs(untrained(Resnet(10, 4, [1, 1]))),
+    "Resnet, half": lambda: photographs(untrained(Resnet(10, 4, [1], dtype="mixed_bfloat16"))),
+    "Resnet in a network": lambda: photographs(
+        untrained(keras.Sequential([keras.Input((8, 8, 3)), Resnet(8, 4, [1]), keras.layers.Dense(10)]))
+    ),
+}
+
+
+def test_exported_models_need_keras_alone(trained, tmp_path):
+    """They take raw images and give probabilities, in a process that knows nothing of this library."""
+    expected = {}
+    for name, make in EXPORTED.items():
+        model = trained if name == "mlp" else make()
+        if name == "vgg":
+            model.fit((X_TRAIN[:32], Y_TRAIN[:32]), epochs=1, validation_fraction=0, verbose=0)
+        shape = model.image_shape
+        images = X_TEST[:9] if shape == (28, 28) else np.random.default_rng(1).integers(0, 256, (9, *shape), np.uint8)
+        expected[name] = keras.ops.convert_to_numpy(keras.ops.softmax(model.predict(images)))
+        compiled = model.network.compiled
+        model.export(tmp_path / f"{name}.keras")
+        assert model.network.compiled == compiled
+        np.save(tmp_path / f"{name}.npy", images)
+    code = f"""
+import sys, keras, numpy as np
+for name in {list(EXPORTED)}:
+    model = keras.saving.load_model(f"{{name}}.keras")
+    assert model.inputs[0].dtype == "uint8"
+    np.save(f"{{name}}.probabilities.npy", model.predict(np.load(f"{{name}}.npy"), verbose=0))
+assert "text_recognizer" not in sys.modules
+"""
+    run_python(f"import os; os.chdir({str(tmp_path)!r})\n{code}")
+    for name, probabilities in expected.items():
+        found = np.load(tmp_path / f"{name}.probabilities.npy")
+        assert found.dtype == np.float32 and np.ptp(found, axis=0).max() > 0.001
+        np.testing.assert_allclose(found, probabilities, atol=1e-5, err_msg=name)
+
+
+def test_a_network_of_ones_own_is_exported_as_it_is(tmp_path):
+    """A subclassed one, and a layer of code, which asks for trust when it is loaded."""
+
+    @keras.saving.register_keras_serializable("tests")
+    class Own(keras.Model):
+        def __init__(self, units, **kwargs):
+            super().__init__(**kwargs)
+            self.units, self.flat, self.dense = units, keras.layers.Flatten(), keras.layers.Dense(units)
+
+        def call(self, x):
+            return self.dense(self.flat(x))
+
+        def get_config(self):
+            return super().get_config() | {"units": self.units}
+
+    own = Own(10)
+    own(np.zeros((1, 28, 28)))
+    doubled = keras.Sequential([keras.Input((28, 28)), keras.layers.Lambda(lambda x: 2 * x), *network().layers])
+    for model in (CharacterModel(DATA, own), CharacterModel(DATA, doubled)):
+        model.compile()
+        model.export(tmp_path / "own.keras")
+        loaded = keras.saving.load_model(tmp_path / "own.keras", safe_mode=False)
+        expected = keras.ops.convert_to_numpy(keras.ops.softmax(model.predict(X_TEST)))
+        np.testing.assert_allclose(loaded.predict(X_TEST, verbose=0), expected, atol=1e-5)
 
 
 def test_a_name_that_keras_does_not_take_is_refused_before_anything_is_written(trained, tmp_path):
@@ -465,11 +552,8 @@ def test_a_name_that_keras_does_not_take_is_refused_before_anything_is_written(t
 
 
 def test_photographs_are_standardized_in_the_exported_model(tmp_path):
-    class Photographs(Digits):
-        input_shape = (8, 8, 3)
-
     small = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Flatten(), keras.layers.Dense(10)], name="small")
-    model = ImageModel(Photographs(source="sample"), small)
+    model = photographs(small)
     model.export(tmp_path / "small.keras")
     x = np.random.default_rng(0).integers(0, 256, (5, 8, 8, 3), dtype=np.uint8)
     loaded = keras.saving.load_model(tmp_path / "small.keras")

@@ -4,7 +4,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from text_recognizer.networks import Resnet, lenet, line_cnn, mlp, vgg
+from text_recognizer.networks import Resnet, lenet, line_cnn, line_convnext, mlp, vgg
 from text_recognizer.networks.resnet import resnet_functional
 from text_recognizer.training import profile as profiling
 from text_recognizer.training.profile import Speed, graph_flops, matmul, measure, memory, profile, speed
@@ -54,7 +54,7 @@ def test_the_sum_is_what_tensorflow_counts(make):
     assert profile(model).flops.sum() == inference(model)
 
 
-@pytest.mark.parametrize("network_fn", [mlp, lenet, vgg, line_cnn])
+@pytest.mark.parametrize("network_fn", [mlp, lenet, vgg, line_cnn, line_convnext])
 @pytest.mark.parametrize("shape", [(28, 28), (29, 31, 3)])
 def test_every_network_can_be_counted_and_tensorflow_agrees(network_fn, shape):
     network = network_fn(shape, (10,))
@@ -73,7 +73,13 @@ def test_every_network_can_be_counted_and_tensorflow_agrees(network_fn, shape):
         (keras.layers.Conv2D(6, 3, 2, "same", data_format="channels_first"), (3, 16, 14), 8 * 7 * 6 * (27 * 2 + 1)),
         (keras.layers.Conv1D(6, 3), (16, 5), 14 * 6 * (15 * 2 + 1)),
         (keras.layers.Conv1D(6, 3, data_format="channels_first"), (5, 16), 14 * 6 * (15 * 2 + 1)),
+        (keras.layers.Conv1D(6, 3, 2, "same"), (15, 5), 8 * 6 * (15 * 2 + 1)),
+        (keras.layers.Conv1D(6, 3, padding="causal"), (16, 5), 16 * 6 * (15 * 2 + 1)),
+        (keras.layers.DepthwiseConv1D(9, padding="same"), (16, 5), 16 * 5 * (9 * 2 + 1)),
+        (keras.layers.DepthwiseConv1D(3, depth_multiplier=2, use_bias=False), (16, 5), 14 * 10 * 3 * 2),
+        (keras.layers.DepthwiseConv2D(3, depth_multiplier=2), (7, 6, 5), 5 * 4 * 10 * (9 * 2 + 1)),
         (keras.layers.Dense(6, activation="relu"), (7, 4, 5), 7 * 4 * 6 * (5 * 2 + 1)),
+        (keras.layers.Dense(6, activation="gelu"), (7, 4, 5), 7 * 4 * 6 * (5 * 2 + 1 + 4)),
         (keras.layers.MaxPooling2D(2), (6, 8, 3), 3 * 4 * 3 * 4),
         (keras.layers.MaxPooling2D(2, data_format="channels_first"), (3, 6, 8), 3 * 4 * 3 * 4),
         (keras.layers.AveragePooling2D((3, 1), 1), (6, 8, 3), 4 * 8 * 3 * 3),
@@ -82,6 +88,12 @@ def test_every_network_can_be_counted_and_tensorflow_agrees(network_fn, shape):
         (keras.layers.BatchNormalization(axis=1), (3, 6, 8), 2 * 6 * 8 * 3 + 6 * 3),
         (keras.layers.BatchNormalization(axis=-3, scale=False), (3, 6, 8), 2 * 6 * 8 * 3 + 5 * 3),
         (keras.layers.BatchNormalization(center=False), (5,), 2 * 5 + 6 * 5),
+        # two means, a difference and its square, and what is made of them, for each number; the rest for each step
+        (keras.layers.LayerNormalization(), (7, 5), 9 * 7 * 5 + 4 * 7),
+        (keras.layers.LayerNormalization(axis=(1, 2)), (7, 5), 9 * 7 * 5 + 4),
+        (keras.layers.LayerNormalization(axis=1, center=False), (7, 5), 8 * 7 * 5 + 4 * 5),
+        (keras.layers.LayerNormalization(scale=False), (7, 5), 7 * 7 * 5 + 5 * 7),
+        (keras.layers.LayerNormalization(scale=False, center=False), (7, 5), 6 * 7 * 5 + 5 * 7),
     ],
 )
 def test_a_layer_by_hand_and_by_tensorflow(layer, shape, expected):
@@ -90,8 +102,9 @@ def test_a_layer_by_hand_and_by_tensorflow(layer, shape, expected):
 
 
 def test_what_only_moves_numbers_is_free():
-    layers = [keras.layers.Reshape((4, 4, 3)), keras.layers.Dropout(0.5), keras.layers.Flatten(), keras.layers.ReLU()]
-    assert profile(keras.Sequential([keras.Input((16, 3)), *layers])).flops.tolist() == [0, 0, 0, 0]
+    layers = [keras.layers.SpatialDropout1D(0.5), keras.layers.Reshape((4, 4, 3)), keras.layers.SpatialDropout2D(0.5)]
+    layers += [keras.layers.Dropout(0.5), keras.layers.Flatten(), keras.layers.ReLU()]
+    assert profile(keras.Sequential([keras.Input((16, 3)), *layers])).flops.tolist() == [0] * 6
 
 
 def test_the_full_network():

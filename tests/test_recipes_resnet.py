@@ -170,7 +170,7 @@ def test_one_process_trains_in_a_folder(capsys, home, tmp_path):
 def test_a_run_with_other_constants_is_refused(capsys, uninterrupted):
     before = {path: path.stat().st_mtime for path in uninterrupted.iterdir()}
     arguments = tiny_run.command(uninterrupted, "--batch-size=16")
-    assert "has batch_size 12, not 16. Give another folder" in complaint(capsys, *arguments)
+    assert "has batch_size 12, not 16. Give another folder, or delete this one" in complaint(capsys, *arguments)
     assert before == {path: path.stat().st_mtime for path in uninterrupted.iterdir()}
 
 

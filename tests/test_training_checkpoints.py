@@ -14,7 +14,7 @@ import pytest
 
 from text_recognizer.pipelines.arrays import DatasetSequence
 from text_recognizer.training import weights
-from text_recognizer.training.checkpoints import Checkpoints
+from text_recognizer.training.checkpoints import Checkpoints, checksum
 from text_recognizer.training.weights import WeightsError
 from workbook.pages import ROOT
 
@@ -273,13 +273,25 @@ def test_a_folder_that_cannot_be_made_is_named(tmp_path):
         pass
 
 
+def test_a_checksum_tells_data_apart():
+    ragged = np.empty(2, object)
+    ragged[:] = [np.zeros((4, 3), np.uint8), np.zeros((4, 6), np.uint8)]
+    other = ragged.copy()
+    other[1] = np.zeros((6, 4), np.uint8)
+    y = np.arange(4, dtype=np.int32)
+    data = [y, y[::2], y[::-1], y.astype(np.int64), y.reshape(2, 2), y.reshape(4, 1)[:, :0], ragged, other, ragged[:1]]
+    assert len({checksum({"x": array}) for array in data}) == len(data)
+    assert checksum({"x": ragged, "y": y}) == checksum({"x": ragged.copy(), "y": y.copy()})
+    assert checksum({"x": y}, {}) != checksum({"x": y}, {"x": y + 1}) != checksum({"x": y + 1}, {"x": y})
+
+
 def test_another_run_is_refused(tmp_path):
     go_on(tmp_path, epochs=1, settings={"batch_size": 32, "levels": (1, 2)})
     go_on(tmp_path, epochs=2, settings={"batch_size": 32, "levels": (1, 2)})
     for settings, message in (
-        ({"batch_size": 64, "levels": (1, 2)}, "has batch_size 32, not 64. Give another folder"),
-        ({"batch_size": 32}, r"has levels \[1, 2\], not None. Give another folder"),
-        ({"batch_size": 32, "levels": (1, 2), "seed": 1}, "has seed None, not 1. Give another folder"),
+        ({"batch_size": 64, "levels": (1, 2)}, "has batch_size 32, not 64. Give another folder, or delete"),
+        ({"batch_size": 32}, r"has levels \[1, 2\], not None. Give another folder, or delete this one to begin anew"),
+        ({"batch_size": 32, "levels": (1, 2), "seed": 1}, "has seed None, not 1. Give another folder, or delete"),
     ):
         with pytest.raises(ValueError, match=message):
             go_on(tmp_path, epochs=3, settings=settings)

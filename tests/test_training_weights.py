@@ -203,6 +203,35 @@ def test_a_run_is_checked_first(path):
         weights.load(path, mlp(units=5), name="A", check_run=check)
 
 
+LAMBDA = """
+def build(scale):
+    shifted = lambda x, shift=1.0: [(lambda y: y * scale + shift)(z) for z in (x,)][0]
+    return keras.Sequential(
+        [keras.Input((4,)), keras.layers.Lambda(shifted), keras.layers.Dense(2)]
+    )
+"""
+
+
+def test_code_is_compared_by_what_it_does_and_not_by_where_it_stands(path):
+    """As in the same notebook in another kernel, with a remark above, and inside of another function."""
+
+    def build(code, filename="first.py", scale=3.0):
+        names = {"keras": keras}
+        exec(compile(code, filename, "exec"), names)
+        return (names.get("build") or names["outer"]())(scale)
+
+    elsewhere = "\n# A remark.\n" + LAMBDA
+    inner = "def outer():" + LAMBDA.replace("\n", "\n    ") + "\n    return build"
+    weights.save(path, build(LAMBDA), name="A")
+    for network in (build(elsewhere, "second.py"), build(inner)):
+        weights.load(path, network, name="A")
+    for network in (build(LAMBDA.replace("y * scale", "y - scale")), build(LAMBDA.replace("shift=1.0", "shift=2.0"))):
+        with pytest.raises(WeightsError, match="function.config.(code|defaults)"):
+            weights.load(path, network, name="A")
+    with pytest.raises(WeightsError, match="closure.0 is 3.0 in the file, 2.0 here"):
+        weights.load(path, build(LAMBDA, scale=2.0), name="A")
+
+
 # Damage
 
 

@@ -7,7 +7,7 @@ import pytest
 from text_recognizer.augmentation import RandomAffine
 from text_recognizer.datasets import Dataset
 from text_recognizer.models import CharacterModel, ImageModel, LineModel
-from text_recognizer.networks import Resnet, lenet, line_cnn, mlp, vgg
+from text_recognizer.networks import Resnet, lenet, line_cnn, line_convnext, mlp, vgg
 
 
 class Small(Dataset):
@@ -37,9 +37,9 @@ def characters(network_fn, **arguments):
     return CharacterModel(data, network_fn(data.input_shape, data.output_shape, **arguments))
 
 
-def lines():
+def lines(network_fn, **arguments):
     data = Small((28, 64), 5, length=3)
-    return LineModel(data, line_cnn(data.input_shape, data.output_shape, filters=4))
+    return LineModel(data, network_fn(data.input_shape, data.output_shape, **arguments))
 
 
 def photographs():
@@ -53,7 +53,8 @@ MODELS = {
     "mlp": lambda: characters(mlp, layer_size=16),
     "lenet": lambda: characters(lenet),
     "vgg": lambda: characters(vgg, blocks=((4,), (8,)), layer_size=8),
-    "line_cnn": lines,
+    "line_cnn": lambda: lines(line_cnn, filters=4),
+    "line_convnext": lambda: lines(line_convnext, filters=(4, 4, 4, 8, 8), units=16, blocks=1),
     "Resnet": photographs,
 }
 

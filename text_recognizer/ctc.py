@@ -24,7 +24,7 @@ def loss(labels, logits, jit_compile=False):
     beside the other.
 
     Args:
-        labels: int (n, length), filled up with 0.
+        labels: int (n, length), filled up with 0; the length may be 0.
         logits: float32 (n, steps, classes), before any softmax; class 0 is the blank.
         jit_compile: whether XLA compiles the function in which this is called.
 
@@ -39,6 +39,7 @@ def loss(labels, logits, jit_compile=False):
         >>> np.exp(-keras.ops.convert_to_numpy(ctc.loss(np.array([[1]]), logits))).round(2)
         array([0.64], dtype=float32)
     """
+    labels = keras.ops.pad(labels, [[0, 0], [0, 1]])  # of no column at all, TensorFlow and Keras make errors
     if jit_compile or keras.backend.backend() != "tensorflow":
         return keras.losses.ctc(labels, logits)
     import tensorflow as tf
@@ -77,8 +78,9 @@ def decode(logits, strategy="greedy", beam_width=16):
 
     Raises:
         TypeError: `beam_width` is no integer.
-        ValueError: the logits have another shape, or hold NaN or infinity (minus infinity, the
-            logarithm of 0, may be); the strategy is another one; or `beam_width` is less than 1.
+        ValueError: the logits have another shape, or hold NaN or infinity (minus infinity, the logarithm
+            of 0, may be, but not at all of a step); the strategy is another one; or `beam_width` is less
+            than 1.
 
     Example:
         >>> import numpy as np
@@ -97,8 +99,6 @@ def decode(logits, strategy="greedy", beam_width=16):
     beam_width = whole_number("beam_width", beam_width)
     if not len(logits):  # TensorFlow refuses an empty batch
         return np.zeros(logits.shape[:2], np.int32)
-    # Keras' JAX finds nothing where a logit is minus infinity. A probability of exp(-1000) is 0 as well.
-    logits = np.maximum(logits - logits.max(axis=-1, keepdims=True), -1000).astype(np.float32)
     steps = np.full(len(logits), logits.shape[1], np.int32)
     paths, _ = keras.ops.ctc_decode(logits, steps, strategy, beam_width, mask_index=BLANK)
     return np.maximum(keras.ops.convert_to_numpy(paths[0]), BLANK)  # Keras fills up with -1
@@ -139,7 +139,8 @@ def probability(labels, logits):
 
     Args:
         labels: int (n, length), filled up with 0.
-        logits: float (n, steps, classes), before any softmax; class 0 is the blank.
+        logits: float (n, steps, classes), before any softmax; class 0 is the blank. Minus infinity may be
+            among them, as for `decode`.
 
     Returns:
         float32 array (n,), from 0 to 1. It is 0 for a sequence that needs more steps; see
@@ -243,12 +244,17 @@ pixels, or leave these texts out
 
 
 def _checked_logits(logits):
-    """Return logits as a NumPy array, or refuse them by name."""
+    """Return logits as a float32 array, of which the largest of each step is 0, or refuse them by name."""
     logits = keras.ops.convert_to_numpy(logits)
     _check_rank(logits)
-    if logits.size and not logits.max() < np.inf:  # NaN is not, either
+    if not logits.size:
+        return logits.astype(np.float32)
+    largest = logits.max(axis=-1, keepdims=True)
+    if not np.isfinite(largest).all():
         raise ValueError("the logits hold NaN or infinity: the network says nothing. Did its training diverge?")
-    return logits
+    logits = logits.astype(np.result_type(logits.dtype, np.float32)) - largest
+    # Keras' JAX makes NaN of a logit that is minus infinity. A probability of exp(-1000) is 0 as well.
+    return np.maximum(logits, -1000).astype(np.float32)
 
 
 def _check_rank(logits):

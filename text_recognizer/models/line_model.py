@@ -64,6 +64,27 @@ class LineModel(Recognizer):
                 f"(steps, {classes}), logits at each step, the blank's first, as line_cnn does"
             )
 
+    def predict(self, x, batch_size=256):
+        """Return the network's outputs for raw lines of one width, as `Recognizer.predict` does.
+
+        Args:
+            x: as `data.x_test`, where its lines are of one width.
+            batch_size: lines at a time.
+
+        Returns:
+            Logits, float32 (n, steps, classes).
+
+        Raises:
+            ValueError: the lines are of different widths, in an object array.
+        """
+        if np.asarray(x).dtype == object:
+            raise ValueError(
+                "the lines are of different widths, so the network makes different numbers of steps of them, which are "
+                "no one array. read(x) gives the texts; for logits call predict for each width: [(rows, "
+                "model.predict(lines)) for rows, lines in text_recognizer.pipelines.lines.by_width(x)]"
+            )
+        return super().predict(x, batch_size)
+
     def read(self, x, strategy="greedy", batch_size=32):
         """Read lines as they are in the data set.
 

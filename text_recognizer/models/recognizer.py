@@ -9,11 +9,12 @@ import keras
 import numpy as np
 from sklearn.model_selection import train_test_split
 
-from text_recognizer.arguments import real_number
+from text_recognizer.arguments import real_number, whole_number
 from text_recognizer.files import atomic_write
+from text_recognizer.models.keras_alone import keras_alone
 from text_recognizer.pipelines.arrays import DatasetSequence, batched_dataset
 from text_recognizer.training import weights
-from text_recognizer.training.checkpoints import Checkpoints
+from text_recognizer.training.checkpoints import Checkpoints, checksum
 
 STEPS_PER_EXECUTION = 32  # a Python loop between single steps costs more than a small network computes
 
@@ -128,18 +129,20 @@ class Recognizer:
                 `STEPS_PER_EXECUTION` steps.
             checkpoints: a folder, or a `text_recognizer.training.checkpoints.Checkpoints`: the state
                 is written after each epoch, and the same call goes on from there if it was stopped,
-                even by `kill -9`. Where epochs differ, give batches by a function then.
+                even by `kill -9`. Of arrays, a checksum is kept too. Where epochs differ, give batches by a
+                function then.
             verbose: as in `keras.Model.fit`.
-            seed: of the part that is held out, and of the order of the examples.
+            seed: of the part that is held out, and of the order of the examples; an integer from 0 to
+                2 ** 32 - 1, as scikit-learn takes it.
 
         Returns:
             A `keras.callbacks.History`, with `checkpoints` of all epochs, those before included.
 
         Raises:
-            TypeError: the training data are an array without labels.
-            ValueError: the arrays differ in length; the training set is too small to hold that
-                fraction out; `check_labels` refuses a label; the weights could not be saved afterwards;
-                or the folder holds the checkpoints of another run.
+            TypeError: the training data are an array without labels, or `seed` is no integer.
+            ValueError: `seed` is out of its range; the arrays differ in length; the training set is too
+                small to hold that fraction out; `check_labels` refuses a label; the weights could not be
+                saved afterwards; or the folder holds the checkpoints of another run, or of other data.
         """
         weights.check_saveable(self.network)
         training, validation = self._parts(training, validation, validation_fraction, seed)
@@ -148,6 +151,7 @@ class Recognizer:
             settings = {"model": self.name, "batch_size": batch_size, "seed": seed}
             if isinstance(training, dict):
                 settings |= {"images": len(training["rows"]), "validation_fraction": validation_fraction}
+            settings["data"] = checksum(training, validation if isinstance(validation, dict) else {})
             names = {"name": self.name, "class_names": self.data.class_names}
             checkpoints = Checkpoints(checkpoints, settings=settings, layers=self.random_layers, **names)
 
@@ -287,20 +291,24 @@ class Recognizer:
         """Write a `.keras` file that takes raw images, and gives probabilities.
 
         It holds `format_fn`, the network and a softmax in one model, for those who have Keras alone:
-        `keras.saving.load_model(path)`. A network of one's own classes needs these to be imported first.
+        `keras.saving.load_model(path)`. The network in it is a copy, not compiled, in which Keras' own layers
+        stand for those of this library. A network of one's own classes needs these to be imported first.
 
         Args:
             path: of the file; it ends in ".keras". From uint8 (batch, *image_shape) the model in it
                 gives float32 probabilities, in the shape of the logits.
 
         Raises:
-            ValueError: the path ends otherwise.
+            ValueError: the path ends otherwise, or the network cannot say what it is made of.
         """
         if Path(path).suffix != ".keras":
             raise ValueError(f"{path} is no name for such a file: end it in .keras")
+        weights.check_saveable(self.network)
         images = keras.Input(self.image_shape, dtype="uint8", name="images")
         x = images if self.format_fn is None else self.format_fn(images, None)[0]
-        probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(self.network(x, training=False))
+        network = keras_alone(self.network, x.shape)
+        probabilities = keras.layers.Softmax(name="probabilities", dtype="float32")(network(x, training=False))
+        network.set_weights(self.network.get_weights())
         with atomic_write(path) as beside:
             keras.Model(images, probabilities, name=self.network.name).save(beside)
 
@@ -313,6 +321,7 @@ class Recognizer:
 
     def _parts(self, training, validation, fraction, seed):
         """Return what to train and what to validate on: what `make_batches` takes of arrays, batches, or None."""
+        seed = whole_number("seed", seed, least=0, most=2**32 - 1)
         if isinstance(training, np.ndarray):
             raise TypeError("training is one array; give (x, y), or batches")
         if isinstance(validation, tuple | list):

@@ -36,6 +36,10 @@ class BatchNormalization(keras.layers.BatchNormalization):
             moving.assign(moving * self.momentum + now * (1 - self.momentum))
         return outputs
 
+    def in_keras(self, input_shape=None):
+        """Return the layer of Keras that stands for this one in an export, without the weights."""
+        return keras.layers.BatchNormalization.from_config(self.get_config())
+
     def _is_fusible(self, inputs):
         on_tensorflow = keras.backend.backend() == "tensorflow"
         images = len(inputs.shape) == 4 and keras.backend.standardize_dtype(inputs.dtype) != "float64"

@@ -26,8 +26,14 @@ PACKAGE = "text_recognizer"
 BATCH_NORM_MOMENTUM = 0.9
 
 
+class _InKeras:
+    def in_keras(self, input_shape):
+        """Return a functional model that stands for this layer or network in an export, without the weights."""
+        return as_functional(type(self).from_config(self.get_config()), input_shape)
+
+
 @keras.saving.register_keras_serializable(PACKAGE)
-class PreActConv2D(layers.Layer):
+class PreActConv2D(_InKeras, layers.Layer):
     """Batch normalization, ReLU, convolution: the "full pre-activation" of arXiv:1603.05027.
 
     The convolution pads with zeros ("same") and has no bias.
@@ -90,7 +96,7 @@ class PreActConv2D(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class Bottleneck(layers.Layer):
+class Bottleneck(_InKeras, layers.Layer):
     """The sum of a shortcut and a residual path: 1x1 to a quarter of the channels, 3x3, 1x1 to all of them.
 
     This is the bottleneck of arXiv:1512.03385, figure 5, pre-activated. Its shortcut is the
@@ -171,7 +177,7 @@ class Bottleneck(layers.Layer):
 
 
 @keras.saving.register_keras_serializable(PACKAGE)
-class Resnet(keras.Model):
+class Resnet(_InKeras, keras.Model):
     """A residual network that classifies images: a 3x3 convolution, levels of blocks, a dense layer.
 
     A level is so many bottlenecks, and one more that halves the image and doubles the channels,
@@ -266,9 +272,30 @@ def resnet_functional(classes, filters, levels, input_shape=(64, 64, 3), name="r
         >>> resnet_functional(10, 8, [1, 1]).get_layer("downsample_0").output.shape
         (None, 32, 32, 16)
     """
-    network, inputs = Resnet(classes, filters, levels), keras.Input(input_shape)
-    _check_images(inputs.shape, network.levels)
-    return keras.Model(inputs, _functional(network.chain, inputs), name=name)
+    network = Resnet(classes, filters, levels)
+    _check_images((None, *input_shape), network.levels)
+    return as_functional(network, (None, *input_shape), name, "float32")
+
+
+def as_functional(layer, input_shape, name=None, dtype=None):
+    """Return a `Resnet` or a block of it, not called yet, as a functional model of the same layers.
+
+    Args:
+        layer: a `Resnet`, a `Bottleneck` or a `PreActConv2D`.
+        input_shape: (batch, height, width, channels).
+        name: of the model. Default: the layer's.
+        dtype: of the inputs. Default: what the layer computes in.
+
+    Returns:
+        A `keras.Model`, each block in it as a nested model.
+
+    Example:
+        >>> as_functional(Bottleneck(16), (None, 32, 32, 16)).output_shape
+        (None, 32, 32, 16)
+    """
+    inputs = keras.Input(input_shape[1:], dtype=dtype or layer.compute_dtype)
+    chain = layer.chain if isinstance(layer, Resnet) else [layer]
+    return keras.Model(inputs, _functional(chain, inputs), name=name or layer.name)
 
 
 def _functional(chain, x):

@@ -1,6 +1,5 @@
 """How each recognizer of characters and lines is built and trained."""
 
-import hashlib
 import math
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -229,7 +228,8 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=No
         "start": start and str(Path(start).resolve()),
     }
     folder = Path(model.weights_dir, f"{model.name}.unfinished")
-    checkpoints = Checkpoints(folder, keep=1, settings=settings, layers=model.random_layers)
+    names = {"name": model.name, "class_names": data.class_names}
+    checkpoints = Checkpoints(folder, keep=1, settings=settings, layers=model.random_layers, **names)
     history = model.fit(
         validation=validation,
         batch_size=batch_size,
@@ -246,10 +246,10 @@ def train(model, recipe, *, epochs=None, batch_size=None, validation_fraction=No
 
 def _contents(data):
     """Say what lines these are, wherever they lie."""
-    checksum = hashlib.sha256(data.y_train.tobytes())
-    for line in data.x_train:
-        checksum.update(line.tobytes())
-    return f"{len(data.x_train):,} + {len(data.x_test):,} lines, sha256 {checksum.hexdigest()[:16]}"
+    from text_recognizer.training.checkpoints import checksum
+
+    parts = {"x": data.x_train, "y": data.y_train}, {"x": data.x_test, "y": data.y_test}
+    return f"{len(data.x_train):,} + {len(data.x_test):,} lines, {checksum(*parts)}"
 
 
 def _build_network(network, input_shape, output_shape):

@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import hashlib
 import json
 import math
 import os
@@ -18,6 +19,7 @@ from text_recognizer.training import weights
 from text_recognizer.training.weights import WeightsError
 
 FILENAME = "epoch_{epoch:04d}.weights.h5"
+REMEDY = "Give another folder, or delete this one to begin anew"
 OURS = ("epoch", "learning_rate")  # the columns of the history that `fit` does not report
 
 
@@ -234,13 +236,13 @@ class Checkpoints(keras.callbacks.Callback):
     def _check(self, run, network):
         """Raise unless a checkpoint's run is this one."""
         if not isinstance(run, dict) or not {"settings", "history", "random_states"} <= run.keys():
-            raise WeightsError(f"the newest weights in {self.folder} are no checkpoint. Give another folder")
+            raise WeightsError(f"the newest weights in {self.folder} are no checkpoint. {REMEDY}")
         random = "layers with random numbers:"
         theirs = run["settings"] | {random: len(run["random_states"])}
         ours = self.settings | {random: len(self._random_states(network))}
         for name in ours | theirs:
             if (one := theirs.get(name)) != (other := ours.get(name)):
-                raise ValueError(f"the run in {self.folder} has {name} {one}, not {other}. Give another folder")
+                raise ValueError(f"the run in {self.folder} has {name} {one}, not {other}. {REMEDY}")
 
     def _random_states(self, network):
         """Return the variables that Keras does not save with the weights: where the layers' random numbers stand."""
@@ -289,3 +291,34 @@ class Checkpoints(keras.callbacks.Callback):
                 f"nothing could be written to {self.folder}: {error}. Checkpoints of earlier epochs are still there. "
                 "Make room, or mend the right to write, and start again to go on after them"
             ) from error
+
+
+def checksum(*parts):
+    """Return a checksum of data for the `settings` of a run, so that it does not go on with others.
+
+    Args:
+        *parts: of the data, as what is trained on and what is held out: dicts of a name to an array of any
+            type, also of objects that are arrays. An array that is in two parts is read once.
+
+    Returns:
+        A string, "sha256" and 16 digits.
+
+    Example:
+        >>> x, y = np.zeros((3, 8, 8), "uint8"), np.arange(3)
+        >>> checksum({"x": x, "y": y}) == checksum({"x": x.copy(), "y": y}) != checksum({"x": x, "y": y[::-1]})
+        True
+    """
+    digest = hashlib.sha256()
+    for array in {id(array): array for part in parts for array in part.values()}.values():
+        _digest(array, digest)
+    return f"sha256 {digest.hexdigest()[:16]}"
+
+
+def _digest(array, digest):
+    array = np.asarray(array)
+    digest.update(f"{array.dtype} {array.shape} ".encode())
+    if array.dtype != object:
+        digest.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8))
+    else:
+        for item in array.flat:
+            _digest(item, digest)

@@ -23,7 +23,8 @@ def profile(model):
     Operations are those of one example at inference, counted as `tf.compat.v1.profiler` counts
     them: with `graph_flops`, the sum agrees to the last digit. A comparison in max pooling is an
     operation too. What only moves numbers is none (Flatten, Reshape, Dropout at inference), and
-    ReLU is none either, though it compares: TensorFlow's profiler leaves it out.
+    ReLU is none either, though it compares, nor the error function in GELU: TensorFlow's profiler
+    leaves them out.
     A layer that is called twice is counted once.
 
     Args:
@@ -60,9 +61,9 @@ def _leaves(layer, path):
 def _count(path, layer):
     kind = type(layer).__name__
     activation = getattr(getattr(layer, "activation", None), "__name__", "linear")
-    if kind not in OPERATIONS or activation not in ("linear", "relu"):
-        known = ", ".join(OPERATIONS)
-        raise ValueError(f"{path}, a {kind} ({activation}), cannot be counted; known are {known}, linear or with relu")
+    if kind not in OPERATIONS or activation not in ACTIVATIONS:
+        known = f"{', '.join(OPERATIONS)}, with the activation {', '.join(ACTIVATIONS)}"
+        raise ValueError(f"{path}, a {kind} ({activation}), cannot be counted; known are {known}")
     try:  # inside a functional model
         inputs = keras.tree.map_structure(lambda tensor: tensor.shape, layer.input)
     except (AttributeError, ValueError):  # inside a subclassed one, or called twice
@@ -77,7 +78,7 @@ def _count(path, layer):
         "type": kind,
         "output_shape": tuple(output[1:]),
         "parameters": layer.count_params(),
-        "flops": OPERATIONS[kind](layer, inputs, size),
+        "flops": OPERATIONS[kind](layer, inputs, size) + ACTIVATIONS[activation] * size,
         "output_bytes": size * _itemsize(layer.compute_dtype),
     }
 
@@ -88,16 +89,33 @@ def _weighted(layer, inputs, size):
     return 2 * math.prod(layer.kernel.shape) * places + layer.use_bias * size
 
 
+def _depthwise(layer, inputs, size):
+    """Return the operations of a kernel that sees one channel: a product and a sum for each of its places."""
+    return (2 * math.prod(layer.kernel_size) + layer.use_bias) * size
+
+
+def _layer_normalized(layer, inputs, size):
+    """Return the operations on each number, and those on the mean and the variance of numbers normalized together."""
+    together = math.prod(inputs[axis] for axis in layer.axis)
+    return (6 + 2 * layer.scale + layer.center) * size + (5 - layer.scale) * (size // together)
+
+
+ACTIVATIONS = {"linear": 0, "relu": 0, "gelu": 4}  # operations on each output of a layer
+
+FREE = ("ReLU", "Dropout", "SpatialDropout1D", "SpatialDropout2D", "Flatten", "Reshape")
+
 # The operations of a layer on one example, from the shape of its inputs, and how many numbers it gives.
 OPERATIONS = {
     **dict.fromkeys(("Conv2D", "Conv1D", "Dense"), _weighted),
+    **dict.fromkeys(("DepthwiseConv2D", "DepthwiseConv1D"), _depthwise),
     # a scale and a shift for each number, and what makes these two for each channel from the statistics
     "BatchNormalization": lambda layer, inputs, size: 2 * size + (5 + layer.scale) * layer.moving_mean.shape[0],
+    "LayerNormalization": _layer_normalized,
     "Add": lambda layer, inputs, size: (len(inputs) - 1) * size,
     "MaxPooling2D": lambda layer, inputs, size: math.prod(layer.pool_size) * size,
     "AveragePooling2D": lambda layer, inputs, size: math.prod(layer.pool_size) * size,
     "GlobalAveragePooling2D": lambda layer, inputs, size: math.prod(inputs[1:]),
-    **dict.fromkeys(("ReLU", "Dropout", "Flatten", "Reshape"), lambda layer, inputs, size: 0),
+    **dict.fromkeys(FREE, lambda layer, inputs, size: 0),
 }
 
 

@@ -11,19 +11,22 @@ these files too, and checks nothing.
 
 What a network is made of is what its `get_config` says. Two subclassed networks of one name and the
 same arguments whose `call` differs are therefore not told apart. And a `Lambda` layer around a lambda
-expression is described by its bytecode, which another version of Python writes in another way: its
-weights are then refused, though they fit.
+expression is described by its bytecode, wherever that stands. Another version of Python writes it in
+another way: its weights are then refused, though they fit.
 
 HDF5 is kept away from the disk, since the library ends the whole process (a segmentation fault) on
 a full disk and on some damaged files. Keras writes to memory, and what is in memory goes to the disk
 as any bytes do; what is read is given to HDF5 once the checksum is right.
 """
 
+import base64
 import contextlib
 import hashlib
 import io
 import json
+import marshal
 from pathlib import Path
+from types import CodeType
 
 import h5py
 import keras
@@ -150,7 +153,7 @@ def load(path, network, *, name, class_names=None, check_run=None):
 
 
 def description(path):
-    """Return what a file of weights says of itself, once its checksum is right.
+    """Return what a file of weights says of itself, for a network that is to be built as it was, or much like it.
 
     Args:
         path: of a file that `save` wrote.
@@ -160,9 +163,15 @@ def description(path):
 
     Raises:
         FileNotFoundError: there is no such file.
-        WeightsError: it is damaged, or `save` did not write it.
+        WeightsError: it is damaged, `save` did not write it, or it was saved without `class_names`.
     """
-    return _read(path)[1]
+    described = _read(path)[1]
+    if described["class_names"] is None:
+        raise WeightsError(
+            f"{path} does not say which classes its network tells apart: load it into that network, and save it again "
+            "with class_names"
+        )
+    return described
 
 
 class _Memory(io.BytesIO):
@@ -226,7 +235,7 @@ def _describe_optimizer(optimizer, network):
 def _config(network):
     """Return what a network says it is made of, as JSON gives it back, without the names of its layers."""
     try:
-        config = json.loads(json.dumps(network.get_config(), default=keras.saving.serialize_keras_object))
+        text = json.dumps(network.get_config(), default=keras.saving.serialize_keras_object)
     except (NotImplementedError, TypeError, ValueError) as error:
         reason = " ".join(str(error).split()).partition(". ")[0]
         raise WeightsError(
@@ -234,7 +243,26 @@ def _config(network):
             f"network's ({reason}). Write its get_config, or that of the layer in it: "
             "def get_config(self): return super().get_config() | {'units': self.units}, for all that its __init__ takes"
         ) from error
-    return _without_names(config, "config", {})
+    return _without_names(json.loads(text, object_hook=_with_digests), "config", {})
+
+
+def _with_digests(value):
+    """Return a dict of a configuration with a digest in place of the code, if it is of a lambda expression."""
+    if value.get("class_name") != "__lambda__":
+        return value
+    config = value["config"]  # of a Lambda layer; elsewhere, Keras gives the three as a list
+    code, defaults, closure = config.get("value") or (config[key] for key in ("code", "defaults", "closure"))
+    code = _placeless(marshal.loads(base64.b64decode(code)))
+    # The older form 2 depends on the code alone, the newer ones on who else refers to its constants.
+    digest = hashlib.sha256(marshal.dumps(code, 2)).hexdigest()[:16]
+    return {"class_name": "__lambda__", "config": {"code": digest, "defaults": defaults, "closure": closure}}
+
+
+def _placeless(code):
+    """Return a code object without the file and the lines that it is from, and without what is around it."""
+    constants = tuple(_placeless(item) if isinstance(item, CodeType) else item for item in code.co_consts)
+    place = {"co_filename": "", "co_qualname": "", "co_firstlineno": 1, "co_linetable": b""}
+    return code.replace(co_consts=constants, **place)
 
 
 def _without_names(value, key, places):
