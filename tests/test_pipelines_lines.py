@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from text_recognizer import ctc
-from text_recognizer.datasets.text_lines import STEP
+from text_recognizer.images import STEP
 from text_recognizer.pipelines.lines import MARGIN, ROUND, LineSequence, batched_lines, by_width, distort_line
 
 COUNT, HEIGHT = 45, 48

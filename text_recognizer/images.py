@@ -9,6 +9,7 @@ from PIL import Image, ImageOps
 FAINT = 1 / 16  # of the range from black to white; what stands out less is taken for nothing
 OVERSHOOT = 1 / 4  # of the range; Pillow's bicubic resizing of letters adds less. Images from -0.5 to 0.5 must not pass
 CLEAR = 24  # of 255; fainter is the soft edge of a stroke
+STEP = 4  # columns of a line of text; so many make a step of the networks that read lines
 
 
 class ImageError(ValueError):

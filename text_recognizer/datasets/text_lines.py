@@ -12,12 +12,11 @@ from PIL import Image
 
 from text_recognizer.arguments import real_number, whole_number
 from text_recognizer.datasets.dataset import LineDataset
-from text_recognizer.images import read_ink
+from text_recognizer.images import STEP, read_ink
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".webp")  # of images, also in capitals
 TEXT = ".gt.txt"  # of the text beside an image: "gt" is the ground truth
 UNKNOWN = "\ufffd"  # stands for a character that no training text has
-STEP = 4  # columns of pixels; so many make a step of the networks for lines
 LEAST_HEIGHT = 16  # pixels; the networks need them
 VALIDATION_FRACTION = 0.1
 NAMED = 3  # problems in a message

@@ -4,7 +4,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from text_recognizer import ctc
-from text_recognizer.datasets.text_lines import STEP
+from text_recognizer.images import STEP
 from text_recognizer.pipelines.arrays import DatasetSequence
 
 MARGIN = 8  # pixels of paper before and behind a line: the room into which a slanted letter leans

@@ -49,7 +49,7 @@ def preloading(environment: Mapping[str, str]) -> Iterator[None]:
         return
     with tempfile.TemporaryDirectory(prefix="kernels_") as folder:
         os.environ[VARIABLE] = address = str(Path(folder, "socket"))
-        command = [sys.executable, "-P", __file__, "serve", address]
+        command = [sys.executable, __file__, "serve", address]
         # what ipykernel sets, and matplotlib reads when it is imported
         variables = {**environment, "MPLBACKEND": "module://matplotlib_inline.backend_inline"}
         server = subprocess.Popen(command, env=variables, stdin=subprocess.PIPE, stderr=subprocess.DEVNULL)
@@ -65,7 +65,7 @@ def preloading(environment: Mapping[str, str]) -> Iterator[None]:
 def kernel_command() -> list[str]:
     """The command that starts a kernel; what follows it are arguments of `ipykernel_launcher`."""
     if address := os.environ.get(VARIABLE):
-        return [sys.executable, "-P", __file__, "kernel", address]
+        return [sys.executable, __file__, "kernel", address]
     return [sys.executable, "-m", "ipykernel_launcher"]
 
 
@@ -144,5 +144,6 @@ def _stand_in(address: str, *arguments: str) -> int:
 
 
 if __name__ == "__main__":
+    del sys.path[0]  # the folder of this file, which no kernel has
     what, *given = sys.argv[1:]
     sys.exit({"serve": _serve, "kernel": _stand_in}[what](*given))
