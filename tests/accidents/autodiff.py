@@ -18,7 +18,7 @@ THOROUGH = [
         "axes.plot(losses[1:], label=label)",
         ("axes.plot(losses",),
     ),
-    Accident("no scaling", 'images.astype("float32") / 255 for', 'images.astype("float32") for', (LOOP,)),
+    Accident("no scaling", 'images.astype("float32") / 255 for', 'images.astype("float32") for', ("print(x_train.shape, x_val.shape, extent)",)),
     Accident("from_logits forgotten", "SparseCategoricalCrossentropy(from_logits=True)", "SparseCategoricalCrossentropy()", (LOOP,)),
     Accident("training=True forgotten", "logits = model(images, training=True)", "logits = model(images)", (LOOP,)),
 ]  # fmt: skip
