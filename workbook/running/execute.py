@@ -103,9 +103,9 @@ def _kernel(cells, folder, environment, limit, note) -> Iterator[NotebookClient]
             how = {"env": dict(environment), "cwd": str(folder), "stderr": subprocess.DEVNULL, "cleanup_kc": True}
             try:
                 running.enter_context(client.setup_kernel(**how))
-            except RuntimeError:  # another process has taken a port in the meantime
+            except RuntimeError as error:  # another process has taken a port in the meantime
                 if attempt == ATTEMPTS:
-                    raise
+                    raise Stopped(0, f"no kernel starts: {error}") from error
                 continue
             yield client
             return
