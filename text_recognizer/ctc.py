@@ -100,7 +100,7 @@ def decode(logits, strategy="greedy", beam_width=16):
     if not len(logits):  # TensorFlow refuses an empty batch
         return np.zeros(logits.shape[:2], np.int32)
     steps = np.full(len(logits), logits.shape[1], np.int32)
-    paths, _ = keras.ops.ctc_decode(logits, steps, strategy, beam_width, mask_index=BLANK)
+    paths, _ = keras.ops.ctc_decode(_clipped(logits), steps, strategy, beam_width, mask_index=BLANK)
     return np.maximum(keras.ops.convert_to_numpy(paths[0]), BLANK)  # Keras fills up with -1
 
 
@@ -167,7 +167,7 @@ def probability(labels, logits):
     probabilities = np.zeros(lines, np.float32)
     possible = required <= steps  # of the others, the loss may be a large number where it should be infinite
     if possible.any():
-        surprise = keras.ops.convert_to_numpy(loss(labels[possible], logits[possible]))
+        surprise = keras.ops.convert_to_numpy(loss(labels[possible], _clipped(logits[possible])))
         probabilities[possible] = np.minimum(np.exp(-surprise), 1)
     return probabilities
 
@@ -244,17 +244,21 @@ pixels, or leave these texts out
 
 
 def _checked_logits(logits):
-    """Return logits as a float32 array, of which the largest of each step is 0, or refuse them by name."""
+    """Return logits as a NumPy array, or refuse them by name."""
     logits = keras.ops.convert_to_numpy(logits)
     _check_rank(logits)
-    if not logits.size:
-        return logits.astype(np.float32)
-    largest = logits.max(axis=-1, keepdims=True)
-    if not np.isfinite(largest).all():
+    if logits.size and not np.isfinite(logits.max(axis=-1)).all():
         raise ValueError("the logits hold NaN or infinity: the network says nothing. Did its training diverge?")
-    logits = logits.astype(np.result_type(logits.dtype, np.float32)) - largest
-    # Keras' JAX makes NaN of a logit that is minus infinity. A probability of exp(-1000) is 0 as well.
-    return np.maximum(logits, -1000).astype(np.float32)
+    return logits
+
+
+def _clipped(logits):
+    """Return logits that mean the same as float32, the largest of each step 0 and none minus infinity.
+
+    Keras' JAX makes NaN of a logit that is minus infinity, and a probability of exp(-1000) is 0 as well.
+    """
+    logits = logits.astype(np.result_type(logits.dtype, np.float32))
+    return np.maximum(logits - logits.max(axis=-1, keepdims=True), -1000).astype(np.float32)
 
 
 def _check_rank(logits):
