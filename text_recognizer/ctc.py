@@ -21,7 +21,8 @@ def loss(labels, logits, jit_compile=False):
     These are the numbers of `keras.losses.ctc`. On TensorFlow that goes through the steps in a loop of small
     operations, and XLA needs it so. Otherwise this is the one operation that `tf.nn.ctc_loss` has for sparse
     labels (https://www.tensorflow.org/api_docs/python/tf/nn/ctc_loss). `benchmarks/ctc_loss.py` measures one
-    beside the other.
+    beside the other. Its gradients are coarser: for 16 lines of random logits they lie off those in float64 by
+    4e-4 of the largest, Keras' by 6e-6. The losses of both agree with float64 to 6e-7.
 
     Args:
         labels: int (n, length), filled up with 0; the length may be 0.
