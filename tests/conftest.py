@@ -15,6 +15,16 @@ NOBODY = 65534  # the user who owns nothing
 
 
 @pytest.fixture
+def eagerly():
+    """Trace no function: a training of a few steps takes a part of the time that tracing it does."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
+@pytest.fixture
 def offline(monkeypatch):
     """Start on the default source, and let nothing reach the network."""
 

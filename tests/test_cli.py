@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.drawn_lines import TEXTS, write_lines
+from tests.drawn_lines import TEXTS, small_network, write_lines
 from text_recognizer.cli import main
 from text_recognizer.datasets import Digits
 from text_recognizer.datasets.text_lines import TextLines
@@ -39,7 +39,7 @@ class Few(Digits):
 
 
 @pytest.fixture(autouse=True)
-def small(monkeypatch, tmp_path):
+def small(monkeypatch, tmp_path, eagerly):
     """Small data and a small network; the working directory is a folder of the test's own."""
     monkeypatch.setattr("text_recognizer.datasets.Emnist", Few)
     monkeypatch.setitem(RECIPES, "mlp", Recipe(8, 1e-2, network_args={"layer_size": 32, "num_layers": 1}))
@@ -156,8 +156,7 @@ def test_what_the_error_advises_the_command_can_do(capsys):
 @pytest.fixture
 def lines(monkeypatch):
     """A folder of a few lines, and a small network for them."""
-    small = {"filters": (4, 4, 4, 8, 8), "units": 16, "blocks": 1}
-    monkeypatch.setitem(RECIPES, "line_convnext", Recipe(1, 1e-2, line=True, network_args=small))
+    monkeypatch.setattr("text_recognizer.networks.line_convnext", small_network)
     recipe = Recipe(3, 1e-2, batch_size=4, augment=True, line=True, warm_up=0.2, weight_decay=1e-2, clip=5.0)
     monkeypatch.setitem(OWN_LINES, "line_convnext", recipe)
     return write_lines(Path("lines"))
@@ -259,11 +258,21 @@ def test_what_was_read_is_printed_where_it_cannot_be_written(capsys, learned):
 
 def test_a_reader_that_goes_and_an_encoding_that_lacks_a_character_are_no_errors(learned):
     os.rename("lines/ann-0.png", "lines/\u4e00.png")
-    environment = os.environ | {"PYTHONPATH": str(ROOT), "PYTHONIOENCODING": "cp1252"}
-    code = (
-        "import sys; from text_recognizer import cli, recipes; from text_recognizer.recipes.recognizers import *;"
-        f"RECIPES['line_convnext'] = {RECIPES['line_convnext']!r}; sys.exit(cli.main(sys.argv[1:]))"
-    )
+    environment = os.environ | {"PYTHONIOENCODING": "cp1252"}
+    code = f"""
+import sys
+sys.path.append({str(ROOT)!r})
+from tests.drawn_lines import small_network
+from text_recognizer import cli
+
+def import_keras(import_keras=cli._import_keras):
+    import_keras()
+    from text_recognizer import networks
+    networks.line_convnext = small_network
+
+cli._import_keras = import_keras
+sys.exit(cli.main(sys.argv[1:]))
+"""
     command = [sys.executable, "-c", code, *READ, "lines"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
     assert done.returncode == 0 and done.stderr == "" and "lines/\\u4e00.png\t" in done.stdout
@@ -298,7 +307,7 @@ def test_a_training_on_lines_that_was_interrupted_goes_on_to_the_same_weights(ca
     assert main([*arguments, "stopped"]) == 0
     assert "Epoch 1/3" not in capsys.readouterr().out and os.listdir("stopped") == [WEIGHTS]
     whole, stopped = (arrays(Path(folder, WEIGHTS)) for folder in ("whole", "stopped"))
-    assert whole.keys() == stopped.keys() and len(whole) > 50
+    assert whole.keys() == stopped.keys() and len(whole) > 20
     for name, array in whole.items():
         np.testing.assert_array_equal(array, stopped[name], err_msg=name)
 

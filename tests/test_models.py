@@ -18,6 +18,7 @@ from text_recognizer.images import ImageError
 from text_recognizer.models import CharacterModel, ImageModel, Recognizer
 from text_recognizer.models.image_model import standardize
 from text_recognizer.networks import Resnet, mlp, vgg
+from text_recognizer.networks.batch_normalization import BatchNormalization
 from text_recognizer.pipelines.arrays import DatasetSequence, batched_dataset
 from text_recognizer.training.weights import WeightsError
 from workbook.pages import ROOT
@@ -486,6 +487,18 @@ EXPORTED = {
     "Resnet, half": lambda: photographs(untrained(Resnet(10, 4, [1], dtype="mixed_bfloat16"))),
     "Resnet in a network": lambda: photographs(
         untrained(keras.Sequential([keras.Input((8, 8, 3)), Resnet(8, 4, [1]), keras.layers.Dense(10)]))
+    ),
+    "a layer of ours in a wrapper": lambda: photographs(
+        untrained(
+            keras.Sequential(
+                [
+                    keras.Input((8, 8, 3)),
+                    keras.layers.TimeDistributed(BatchNormalization()),
+                    keras.layers.Flatten(),
+                    keras.layers.Dense(10),
+                ]
+            )
+        )
     ),
 }
 

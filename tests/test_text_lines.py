@@ -165,6 +165,9 @@ def test_where_there_are_no_lines_it_says_so(tmp_path):
         TextLines(tmp_path, tmp_path / ".." / tmp_path.name)
     with pytest.raises(ValueError, match="group_by is ''; give what separates a group"):
         TextLines(tmp_path, group_by="")
+    (tmp_path / "others").mkdir()
+    with pytest.raises(ValueError, match="others are held out as they are: leave group_by away, or validation"):
+        TextLines(tmp_path, tmp_path / "others", group_by="-")
     write_lines(tmp_path, ["tea"])
     with pytest.raises(ValueError, match="group_by is '_', which is in none of the stems, such as ann-0"):
         TextLines(tmp_path, group_by="_").x_train

@@ -63,7 +63,7 @@ class TextLines(LineDataset):
             below 1; of whole groups as many as come near to it.
         group_by: None, or what separates a group from the rest of a stem, such as "-": `ann-01` and
             `ann-02` are then held out together, or not at all. Where a group is a writer, that says
-            how hands are read that the network has not seen.
+            how hands are read that the network has not seen. It does not go with `validation`.
         height: of the images, in pixels, at least 16, as the networks need.
         alphabet: None, or the characters, in this order, for a network that has learned already.
         on_error: "refuse" or "skip".
@@ -108,6 +108,8 @@ class TextLines(LineDataset):
             raise ValueError(f"the lines to train on and those to hold out are both in {folder}: give two folders")
         if group_by is not None and not (isinstance(group_by, str) and group_by):
             raise ValueError(f"group_by is {group_by!r}; give what separates a group from the rest, such as '-'")
+        if group_by is not None and validation is not None:
+            raise ValueError(f"the lines in {validation} are held out as they are: leave group_by away, or validation")
         if on_error not in ("refuse", "skip"):
             raise ValueError(f"on_error is {on_error!r}; give 'refuse' or 'skip'")
         self.source = "lines"

@@ -25,6 +25,9 @@ def keras_alone(network, input_shape=None):
     """
     if isinstance(network, keras.layers.Lambda):  # its code is the caller's own
         return keras.layers.Lambda.from_config(network.get_config(), safe_mode=False)
+    if isinstance(network, keras.layers.Wrapper):
+        wrapped = keras.saving.serialize_keras_object(keras_alone(network.layer))
+        return type(network).from_config(network.get_config() | {"layer": wrapped})
     if not isinstance(network, keras.Sequential | keras.Function):
         shape = input_shape or (network.get_build_config() or {}).get("input_shape")
         ours = hasattr(network, "in_keras")
