@@ -203,7 +203,7 @@ _COURSE = Path(__file__).parents[1]
 _NOT_HERS = tuple(
     f"{folder}{os.sep}"
     for folder in (
-        *(_COURSE / package for package in ("exercises", "text_recognizer", "workbook")),
+        *(_COURSE / package for package in ("exercises", "text_recognizer")),
         sysconfig.get_path("stdlib"),
     )
 )
