@@ -147,6 +147,8 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
     model = _two_questions()
     if compile_two(model) is not model or not model.compiled:
         raise WrongAnswer("Compile the model that comes in, and return it.")
+    if model.loss is None:
+        raise WrongAnswer("Both outputs need a loss.")
     generator = np.random.default_rng(0)
     x = generator.normal(size=(32, 6)).astype("float32")
     outputs = model(x)

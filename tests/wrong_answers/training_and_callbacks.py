@@ -90,7 +90,7 @@ WRONG = [
     (page.keep_the_best, checkpoint(monitor="loss", **BEST), "the training loss"),
     (page.keep_the_best, checkpoint(monitor="val_acc", mode="max", **BEST), "no 'val_acc'"),
     (page.keep_the_best, checkpoint(monitor="val_accuracy", mode="max", initial_value_threshold=1.0, **BEST), "no file"),
-    (page.keep_the_best, lambda path: checkpoint(monitor="val_accuracy", **BEST)("elsewhere.weights.h5"), "no file"),
+    (page.keep_the_best, lambda path: checkpoint(monitor="val_accuracy", **BEST)(path.replace("best", "other")), "no file"),
     (page.keep_the_best, saving_when(lambda logs, best: logs["val_accuracy"] >= 0.5), "the last"),
     (page.keep_the_best, saving_when(lambda logs, best: logs["val_loss"] < best), "lowest loss"),
     (page.keep_the_best, "best.weights.h5", "Give a function of one argument"),
