@@ -11,6 +11,7 @@ import os
 import re
 import reprlib
 import sysconfig
+import textwrap
 import traceback
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
@@ -100,16 +101,18 @@ def require(value: Any, kind: type, what: str) -> Any:
 
 def described(value: Any) -> str:
     """What `value` is, in a few words: `3`, `'red'`, `[13, 32]`, `the class Dense`, `a Tensor of shape (3, 2)`."""
-    if value is None or isinstance(value, (bool, int, float, complex, str, bytes, list, tuple, set, dict)):
-        return reprlib.repr(value)
     if isinstance(value, np.generic):
         return str(value)
+    if value is None or isinstance(value, (bool, int, float, complex, str, bytes, list, tuple, set, dict)):
+        return reprlib.repr(value)
     if inspect.isclass(value) or inspect.isroutine(value):
         return f"the {'class' if inspect.isclass(value) else 'function'} {value.__name__}"
-    kind = "array" if isinstance(value, np.ndarray) else type(value).__name__
-    shape = getattr(value, "shape", None)
-    article = "an" if kind[0] in "AEIOUaeiou" else "a"
-    return f"{article} {kind}" + (f" of shape {tuple(shape)}" if isinstance(shape, (tuple, list)) else "")
+    kind = "array" if isinstance(value, np.ndarray) else type(value).__name__.lstrip("_")
+    try:
+        shape = f" of shape {tuple(value.shape)}"
+    except Exception:  # it has none, or does not know it
+        shape = ""
+    return f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}{shape}"
 
 
 def arguments(function: Callable) -> str:
@@ -139,7 +142,8 @@ def _function(answer: Any, solution: Callable) -> Callable:
     try:
         takes.bind(*inspect.signature(solution).parameters)
     except TypeError:
-        raise WrongAnswer(f"It is called with {arguments(solution)}: {called}. Yours takes {takes}.") from None
+        own = textwrap.shorten(str(takes), 80, placeholder=" ...)")
+        raise WrongAnswer(f"It is called with {arguments(solution)}: {called}. Yours takes {own}.") from None
     return answer
 
 
@@ -188,7 +192,8 @@ def tried(attempt: Callable[[], Any], told: str) -> Any:
     except Exception as error:
         if isinstance(error, WrongAnswer) or line_of_the_learner(error):
             raise
-        raise WrongAnswer(f"{told} ({type(error).__name__}: {plain(error)})") from error
+        reason = textwrap.shorten(plain(error), 200, placeholder=" ...")
+        raise WrongAnswer(f"{told} ({type(error).__name__}: {reason})") from error
 
 
 def plain(error: BaseException) -> str:
