@@ -226,6 +226,7 @@ def line_of_the_learner(error: BaseException) -> traceback.FrameSummary | None:
         return not (
             file.startswith((*_NOT_HERS, "<frozen "))
             or _PACKAGES & {*Path(file).parts}
+            or Path(file).suffix in (".pyx", ".pxd", ".pxi")  # a library's own, without its folder
             or Path(file).name.startswith("__autograph_generated_file")
         )
 

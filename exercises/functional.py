@@ -96,6 +96,8 @@ def _check_residual(residual_block: Callable) -> str:
             raise WrongAnswer("With all weights zero it gives zero: x itself is not in the sum.")
         if not np.allclose(got(0, 0, 0, 0), given):
             raise WrongAnswer("With all weights zero it should give x back. Is something applied after the sum?")
+        if np.allclose(got(0, 0, 0, 1), given - 1, atol=1e-5):
+            raise WrongAnswer("f(x) is taken away from x, not added.")
         # 32 units that give relu(-1) and relu(7)
         if not np.allclose(got(0, -1, 1, 0), given) or not np.allclose(got(0, 7, 1, 0), given + 32 * 7, atol=1e-4):
             raise WrongAnswer("The layer of 32 units has no relu.")
@@ -188,6 +190,10 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
         raise WrongAnswer("Both count alike. is_even should count half as much.")
     if np.isclose(of_even, 2 * of_digit, rtol=1e-3):
         raise WrongAnswer("The weights are the wrong way round: digit counts half here.")
+    if of_digit <= 0 or of_even <= 0:
+        raise WrongAnswer(
+            f"The weights are {of_digit:.3g} and {of_even:.3g}. What has no positive weight is not learned."
+        )
     if not np.isclose(of_digit, 2 * of_even, rtol=1e-3):
         raise WrongAnswer(f"The weights are {of_digit:.3g} and {of_even:.3g}. The second should be half the first.")
     missing = [
@@ -314,9 +320,6 @@ def _check_same(same_class: Callable[[], keras.Model]) -> str:
     names = [tensor.name for tensor in inputs or ()]
     if sorted(names) != ["left", "right"]:
         raise WrongAnswer(f"The inputs are {names}, not left and right.")
-    if model.output_shape != (None, 1):
-        hint = " Dense works on the last axis alone: is a Flatten missing?" if len(model.output_shape) > 2 else ""
-        raise WrongAnswer(f"The output has shape {model.output_shape}, not (None, 1): one number for each pair.{hint}")
     generator = np.random.default_rng(0)
     a, b, c = generator.random((3, 6, 28, 28), np.float32)
     # biases that are not zero, to tell a difference from another sum
@@ -324,7 +327,13 @@ def _check_same(same_class: Callable[[], keras.Model]) -> str:
 
     def compared(left: np.ndarray, right: np.ndarray) -> np.ndarray:
         told = "It does not take a dictionary of a left and a right image."
-        return tried(lambda: np.asarray(model({"left": left, "right": right})), told)
+        outputs = tried(lambda: keras.tree.flatten(model({"left": left, "right": right})), told)
+        shapes = [tuple(output.shape) for output in outputs]
+        if shapes != [(6, 1)]:
+            hint = " Dense works on the last axis alone: is a Flatten missing?" if len(shapes[0]) > 2 else ""
+            made = " and ".join(map(str, shapes))
+            raise WrongAnswer(f"Of 6 pairs it makes the shape {made}, not (6, 1): one number for each pair.{hint}")
+        return np.asarray(outputs[0])
 
     forth, back, itself = compared(a, b), compared(b, a), compared(a, a)
     if forth.min() < 0 or forth.max() > 1:

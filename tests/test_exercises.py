@@ -315,10 +315,13 @@ def test_error_in_a_graph_names_the_line_that_was_written():
     assert verdict.endswith("return tf.data.Dataset.range(3).map(lambda number: number.nothing)")
 
 
-def test_error_that_no_line_of_the_learner_raised_is_not_told_as_hers():
+@pytest.mark.parametrize(
+    "function", [functools.partial(int, "four"), functools.partial(np.random.default_rng().integers, -1)]
+)
+def test_error_that_no_line_of_the_learner_raised_is_not_told_as_hers(function):
     scope = {}
     exec(compile("checker = lambda answer: answer()", Path(exercises.__file__).with_name("made.py"), "exec"), scope)
-    verdict = make(checker=scope["checker"], solution_source=lambda: lambda: 42).verdict(functools.partial(int, "four"))
+    verdict = make(checker=scope["checker"], solution_source=lambda: lambda: 42).verdict(function)
     assert verdict == "Not yet. What it gives has another form than is asked for: the answer."
 
 

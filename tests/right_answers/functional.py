@@ -106,7 +106,7 @@ def with_convolutions_and_a_dictionary():
     encoder = keras.Model(image, layers.Dense(16)(layers.GlobalAveragePooling2D()(x)))
     a, b = encoder(left), encoder(right)
     distance = ops.maximum(a, b) - ops.minimum(a, b)
-    return keras.Model({"left": left, "right": right}, ops.sigmoid(layers.Dense(1)(distance)))
+    return keras.Model({"left": left, "right": right}, {"same": ops.sigmoid(layers.Dense(1)(distance))})
 
 
 def with_layers_for_everything():

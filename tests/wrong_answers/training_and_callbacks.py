@@ -85,6 +85,7 @@ WRONG = [
     (page.keep_the_best, checkpoint(monitor="val_accuracy", mode="min", **BEST), "mode"),
     (page.keep_the_best, checkpoint(monitor="val_accuracy", save_best_only=True), "whole model"),
     (page.keep_the_best, lambda path: keras.callbacks.EarlyStopping(), "Which callback of Keras saves"),
+    (page.keep_the_best, keras.callbacks.CSVLogger, "holds no weights"),
     (page.keep_the_best, lambda path: None, "return"),
     (page.keep_the_best, lambda path: keras.callbacks.ModelCheckpoint, "brackets"),
     (page.keep_the_best, checkpoint(monitor="loss", **BEST), "the training loss"),
