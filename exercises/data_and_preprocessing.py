@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -11,17 +11,14 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from exercises.exercise import Exercise, WrongAnswer, require_number
+from exercises.answers import WrongAnswer, described, require, tried
+from exercises.exercise import Exercise
 
 # --- 1 ------------------------------------------------------------------------------------------
 
 
 def _check_last_batch(answer: Mapping[str, int]) -> str:
-    if not isinstance(answer, Mapping) or set(answer) != {"batches", "images in the last"}:
-        raise WrongAnswer("Keep the dictionary with its two names. Replace nothing but the blanks.")
     given = (answer["batches"], answer["images in the last"])
-    for number in given:
-        require_number(number)
     said = {
         (16, 40): "That is the whole folder. How many images are left for training?",
         (12, 32): "The images that are left over make a batch too.",
@@ -60,11 +57,8 @@ last_batch = Exercise(
 # --- 2 ------------------------------------------------------------------------------------------
 
 
-def _check_indices(answer: Sequence[int]) -> str:
-    if not np.issubdtype(np.asarray(answer).dtype, np.number):
-        raise WrongAnswer(f"Write a list of numbers, without quotes, not {answer!r}.")
-    given = [int(i) for i in np.ravel(answer)]
-    right = _solve_indices()
+def _check_indices(given: tuple[int, ...]) -> str:
+    right = tuple(_solve_indices())
     said = {
         (2, 0, 1): "You counted from 0 and left a word out. Two indices are taken before the first word.",
         (2, 0, -1, 1): "The words do not begin at 0: two indices are taken before them.",
@@ -76,12 +70,12 @@ def _check_indices(answer: Sequence[int]) -> str:
         (2, 4, 1, 3): "A given vocabulary keeps its order. It is not sorted.",
         (3, 4, 1, 2): "A given vocabulary keeps its order, and its first word is red.",
     }
-    if tuple(given) in said:
-        raise WrongAnswer(said[tuple(given)])
+    if given in said:
+        raise WrongAnswer(said[given])
     if len(given) != len(right):
         raise WrongAnswer(f"Four words go in, so four numbers come out, not {len(given)}.")
     if given != right:
-        raise WrongAnswer(f"{given} is not it. Write down the vocabulary with its indices, from 0.")
+        raise WrongAnswer(f"{list(given)} is not it. Write down the vocabulary with its indices, from 0.")
     return "'and' is the word that it does not know."
 
 
@@ -106,36 +100,50 @@ indices_of_words = Exercise(
 # --- 3 ------------------------------------------------------------------------------------------
 
 
+def _reads_ahead(dataset: tf.data.Dataset) -> bool:
+    """Whether batches are made ahead of time: whether a prefetch stands anywhere behind the step that makes them."""
+    steps = [dataset]
+    while steps and "Batch" not in type(steps[0]).__name__:
+        if "Prefetch" in type(steps[0]).__name__:
+            return True
+        steps = steps[0]._inputs()
+    return False
+
+
 def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
-    n, size = 103, 10
+    n, size = 5003, 64  # more than the round numbers that are written for a buffer
     x = np.arange(n, dtype="float32")[:, None] * np.ones(3, "float32")
     y = np.arange(n)
-    dataset = pipeline(x, y, size)
-    if not isinstance(dataset, tf.data.Dataset):
-        raise WrongAnswer(
-            f"The function must return a dataset. It returns {type(dataset).__name__}: is a return missing?"
-        )
+    dataset = require(pipeline(x, y, size), tf.data.Dataset, "a dataset")
+    spec = dataset.element_spec
+    if not (isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(part, tf.TensorSpec) for part in spec)):
+        raise WrongAnswer("Each batch must be a pair (x, y).")
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         raise WrongAnswer("It never ends: a repeat without a number. fit starts each epoch itself.")
-    epochs = [[], []]
-    for epoch in epochs:
-        for batch in dataset.take(3 * n):
-            if not isinstance(batch, tuple) or len(batch) != 2:
-                raise WrongAnswer("Each batch must be a pair (x, y).")
-            epoch.append(tuple(part.numpy() for part in batch))
-    first = epochs[0][0][0]
-    if first.shape == (3,):
-        raise WrongAnswer(
-            "These are single examples: there is no batch in it. batch changes nothing: it returns a new dataset."
-        )
-    if first.shape != (size, 3):
-        raise WrongAnswer(f"A batch of x has shape {first.shape}, not {(size, 3)}.")
+
+    def read(count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        return tried(lambda: list(dataset.take(count).as_numpy_iterator()), "It cannot be read.")
+
+    for first, first_labels in read(1):
+        if first.shape == (3,):
+            raise WrongAnswer(
+                "These are single examples: there is no batch in it. batch changes nothing: it returns a new dataset."
+            )
+        if first.shape != (size, 3) or first_labels.shape != (size,):
+            raise WrongAnswer(
+                f"A batch has the shapes {first.shape} and {first_labels.shape}, not {(size, 3)} and {(size,)}."
+            )
+    epochs = [read(3 * n // size) for _ in range(2)]
+    if not all(epochs):
+        raise WrongAnswer("There is nothing in it.")
     labels = [[batch[1] for batch in epoch] for epoch in epochs]
     orders = [np.concatenate(epoch) for epoch in labels]
     if len(orders[0]) > n:
         raise WrongAnswer("An epoch holds examples more than once: leave repeat to fit.")
     if len(orders[0]) < n:
         raise WrongAnswer(f"An epoch has {len(orders[0])} of {n} examples. What became of the last, smaller batch?")
+    if any(len(np.unique(order)) < n for order in orders):
+        raise WrongAnswer("In an epoch some examples come twice, and others never.")
     if any((xs[:, 0] != ys).any() for epoch in epochs for xs, ys in epoch):
         raise WrongAnswer("Images and labels no longer belong together.")
     if (orders[0] == np.arange(n)).all():
@@ -146,9 +154,9 @@ def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
         raise WrongAnswer(
             "Both epochs have the same order. Is there a cache behind the shuffle, or reshuffle_each_iteration=False?"
         )
-    if max((np.arange(n) - np.argsort(order)).max() for order in orders) < n // 2:
+    if max((np.arange(n) - np.argsort(order)).max() for order in orders) < 0.9 * n:
         raise WrongAnswer("Examples from the end never come early: the buffer is smaller than the data.")
-    if "Prefetch" not in type(dataset).__name__:
+    if not _reads_ahead(dataset):
         raise WrongAnswer("All is right but the last step, which reads ahead.")
     return "Shuffled over all the data, anew each epoch, and read ahead."
 
@@ -185,9 +193,9 @@ def _check_standardize(standardize: Callable[..., tuple[np.ndarray, np.ndarray]]
     before = train.copy(), test.copy()
     with np.errstate(all="ignore"):  # what divides by zero is told so below
         result = standardize(train, test)
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise WrongAnswer("Return two arrays: train and test, both scaled.")
-    a, b = (np.asarray(part, dtype=float) for part in result)
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise WrongAnswer(f"Return two arrays: train and test, both scaled. It returns {described(result)}.")
+    a, b = (tried(lambda: np.asarray(part, dtype=float), "It returns no arrays of numbers.") for part in result)
     if not (np.array_equal(train, before[0]) and np.array_equal(test, before[1])):
         raise WrongAnswer("The arrays that came in were changed. Whoever called you still needs them.")
     if a.shape != train.shape or b.shape != test.shape:
@@ -243,7 +251,7 @@ standardize = Exercise(
 
 def _outputs(model: keras.Model, table: np.ndarray) -> np.ndarray:
     """What a model gives. Not by predict, which warns of retracing when it has met five new models."""
-    return model(table, training=False).numpy()
+    return tried(lambda: np.asarray(model(table, training=False)), "It does not take a table of raw numbers.")
 
 
 def _check_raw_input(with_raw_input: Callable[..., keras.Model]) -> str:
@@ -252,9 +260,7 @@ def _check_raw_input(with_raw_input: Callable[..., keras.Model]) -> str:
     raw = generator.normal(mean, deviation, (20, 3)).astype("float32")
     core = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(1)])
     right = _outputs(core, (raw - mean) / deviation)
-    model = with_raw_input(core, mean, deviation)
-    if not isinstance(model, keras.Model):
-        raise WrongAnswer(f"The function must return a model. It returns {type(model).__name__}: is a return missing?")
+    model = require(with_raw_input(core, mean, deviation), keras.Model, "a model")
     if model is core:
         raise WrongAnswer("That is core itself. Something must stand before it.")
     found = _outputs(model, raw)
