@@ -37,7 +37,7 @@ def _check_seen(answer: dict[str, str]) -> str:
         raise WrongAnswer("Answer for each of the six lines, and leave the lines as they are.")
     for line, given in answer.items():
         if given != right[line]:
-            raise WrongAnswer(f"{line}: it is not \"{given}\". {why[line.split(' =')[0]]}")
+            raise WrongAnswer(f'{line}: it is not "{given}". {why[line.split(" =")[0]]}')
     return "What Keras sees, it saves. Of that it trains what you did not exclude."
 
 
