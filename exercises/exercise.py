@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import ast
+import functools
 import inspect
+import logging
 import re
 import textwrap
-import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from numbers import Real
-from types import CodeType
+from types import CellType, CodeType, FunctionType
 from typing import Any
+
+import numpy as np
+
+from exercises.answers import WrongAnswer, in_form, line_of_the_learner, require_number  # noqa: F401
 
 
 class _Blank:
@@ -24,10 +28,6 @@ class _Blank:
 ____ = _Blank()
 
 
-class WrongAnswer(Exception):
-    """Raised by a checker. The message says what is wrong and where to look, not the answer."""
-
-
 @dataclass
 class Exercise:
     """One exercise of a page.
@@ -36,8 +36,8 @@ class Exercise:
         title: what to do, in a few words.
         difficulty: "easy", "medium" or "hard".
         minutes: how long it takes somebody who has read the page.
-        checker: called with the answer; raises `WrongAnswer` if it is wrong, returns what is worth
-            knowing about a right one.
+        checker: called with the answer, if it has the form of the solution (`answers.in_form`); raises
+            `WrongAnswer` if it is wrong, returns what is worth knowing about a right one.
         hints: from a nudge to nearly the answer.
         solution_source: a function of no arguments that returns a right answer. Its body is shown.
     """
@@ -65,11 +65,16 @@ class Exercise:
         if has_blank(answer):
             return f"Waiting for your answer: {self.title}.\nReplace ____ and run the cell again."
         try:
-            return f"Right. {self.checker(answer)}"
+            return f"Right. {self.checker(in_form(answer, self.solution_source()))}"
         except WrongAnswer as wrong:
             return f"Not yet. {wrong}"
-        except Exception as error:  # the answer's own code failed: that is an answer too
-            return f"Not yet. Your answer raised {type(error).__name__}: {_plain(error)}{_where(answer, error)}"
+        except Exception as error:
+            line = line_of_the_learner(error)
+            if line:  # the answer's own code failed: that is an answer too
+                raised = f"Your answer raised {type(error).__name__}: {_plain(error)}"
+                return f"Not yet. {raised}\nThat happened in line {line.lineno} of the cell:\n    {line.line}"
+            logging.getLogger(__name__).debug("the checker of %r failed", self.title, exc_info=True)
+            return f"Not yet. What it gives has another form than is asked for: {self.title}."
 
     def hint(self) -> None:
         """Print the next hint; after the last one, the last one again."""
@@ -80,12 +85,6 @@ class Exercise:
     def solution(self) -> None:
         """Print one solution, as it could stand in a cell."""
         print(f"One solution:\n\n{textwrap.indent(_as_cell(self.solution_source), '    ')}")
-
-
-def require_number(answer: Any) -> None:
-    """Raise `WrongAnswer` for an answer that is not one number."""
-    if not isinstance(answer, Real):
-        raise WrongAnswer(f"Give one number, without quotes, brackets or commas, not {answer!r}.")
 
 
 def _filled(text: str) -> str:
@@ -114,24 +113,45 @@ def _plain(error: Exception) -> str:
     return re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?", "", str(error))
 
 
-def _where(answer: Any, error: Exception) -> str:
-    """Which line of an answer that is a function raised the error: the last one that was reached."""
-    code = getattr(answer, "__code__", None)
-    frames = [f for f in traceback.extract_tb(error.__traceback__) if code and f.filename == code.co_filename]
-    return f"\nThat happened in line {frames[-1].lineno} of the cell:\n    {frames[-1].line}" if frames else ""
-
-
 def has_blank(answer: Any) -> bool:
-    """Whether a blank is left in an answer: in a value, in a list or dictionary, or in a function's code."""
-    if answer is ____:
-        return True
-    if isinstance(answer, Mapping):
-        return any(map(has_blank, answer.values()))
-    if isinstance(answer, (list, tuple, set)):
-        return any(map(has_blank, answer))
-    code = getattr(answer, "__code__", None)
-    return isinstance(code, CodeType) and _names_blank(code)
+    """Whether a blank is left in an answer: as a value, within what holds values, or in the code of a function.
+
+    What holds values is a list and its like, a dictionary, an array, a class, and a function with its defaults.
+    """
+    seen: dict[int, Any] = {}  # a method remembers its class, and a list may hold itself
+
+    def found(value: Any) -> bool:
+        if value is ____:
+            return True
+        if id(value) in seen:
+            return False
+        seen[id(value)] = value
+        return any(map(found, _parts(value)))
+
+    return found(answer)
 
 
-def _names_blank(code: CodeType) -> bool:
-    return "____" in code.co_names or any(isinstance(c, CodeType) and _names_blank(c) for c in code.co_consts)
+def _parts(value: Any) -> Iterable:
+    """What stands within a value. A name that is the blank's counts as the blank itself."""
+    if isinstance(value, CodeType):
+        names = {*value.co_names, *value.co_varnames, *value.co_freevars}
+        return [____] if "____" in names else value.co_consts
+    if isinstance(value, FunctionType):
+        remembered = value.__closure__ or ()
+        return [value.__code__, value.__defaults__, value.__kwdefaults__, *remembered]
+    if isinstance(value, CellType):
+        return [value.cell_contents] if value != CellType() else ()  # one that was never filled has none
+    if isinstance(value, Mapping):
+        return [*value, *value.values()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return value
+    if isinstance(value, np.ndarray):
+        return value.flat if value.dtype == object else ()
+    if isinstance(value, type):
+        return vars(value).values()
+    if isinstance(value, property):
+        return [value.fget, value.fset]
+    if isinstance(value, functools.partial):
+        return [value.func, value.args, value.keywords]
+    # a method, and what a decorator has made of a function
+    return [getattr(value, name, None) for name in ("__func__", "__wrapped__")]

@@ -9,13 +9,13 @@ import keras
 import numpy as np
 from keras import layers
 
-from exercises.exercise import Exercise, WrongAnswer, require_number
+from exercises.answers import WrongAnswer
+from exercises.exercise import Exercise
 
 # --- 1 ------------------------------------------------------------------------------------------
 
 
 def _check_parameters(answer: int) -> str:
-    require_number(answer)
     deep_1, deep_2, wide_1 = 5 * 10 + 10, 10 * 10 + 10, 2 * 20 + 20
     said = {
         271: "That is the model with inputs of 4 and 3 columns.",

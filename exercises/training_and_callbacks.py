@@ -11,16 +11,13 @@ import keras
 import numpy as np
 from keras import layers
 
-from exercises.exercise import Exercise, WrongAnswer
+from exercises.answers import WrongAnswer
+from exercises.exercise import Exercise
 
 # --- 1 ------------------------------------------------------------------------------------------
 
 
 def _check_shape(answer: tuple[int, ...]) -> str:
-    try:
-        answer = tuple(answer)
-    except TypeError:
-        raise WrongAnswer("A shape has three numbers: height, width and channels.") from None
     if len(answer) == 4 and answer[0] is None:
         raise WrongAnswer("Leave the batch out.")
     if len(answer) != 3:
@@ -72,10 +69,9 @@ shape_after_pooling = Exercise(
 
 
 def _check_patience(answer: tuple[int, int]) -> str:
-    try:
-        ran, kept = answer
-    except (TypeError, ValueError):
-        raise WrongAnswer("Two numbers: epochs run, and the epoch of the weights.") from None
+    if len(answer) != 2:
+        raise WrongAnswer("Give two numbers: epochs run, and the epoch of the weights.")
+    ran, kept = answer
     if (ran, kept) == (4, 7):
         raise WrongAnswer("First how many epochs are run, then the epoch of the weights.")
     if ran == 10:

@@ -1,38 +1,54 @@
-"""Each exercise knows its solution, wrong answers that people give, and an untouched blank.
+"""Each exercise knows its solution, other right answers, wrong ones that people give, and an untouched blank.
 
-The wrong answers stand in tests/wrong_answers, a module a page.
+The right answers stand in tests/right_answers and the wrong ones in tests/wrong_answers, a module a page.
 """
 
 import ast
+import functools
 import importlib
+import math
 import pkgutil
 import re
 import textwrap
+from collections.abc import Mapping
 from pathlib import Path
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
+from keras import layers
 
 import exercises
 from exercises import Exercise, ____
-from exercises.exercise import WrongAnswer, has_blank
+from exercises.answers import WrongAnswer, in_form, number
+from exercises.exercise import has_blank
 from workbook.pages import pages
 
-TOPICS = [m.name for m in pkgutil.iter_modules(exercises.__path__) if m.name != "exercise"]
+HERE = Path(__file__).parent
 EXERCISES = {
-    f"{topic}.{name}": value
-    for topic in TOPICS
-    for name, value in vars(importlib.import_module(f"exercises.{topic}")).items()
+    f"{module.name}.{name}": value
+    for module in pkgutil.iter_modules(exercises.__path__)
+    for name, value in vars(importlib.import_module(f"exercises.{module.name}")).items()
     if isinstance(value, Exercise)
 }
-WRONG = [
-    (name, answer, told)
-    for topic in TOPICS
-    if (Path(__file__).parent / "wrong_answers" / f"{topic}.py").is_file()  # a test below names one that is missing
-    for exercise, answer, told in importlib.import_module(f"tests.wrong_answers.{topic}").WRONG
-    for name in EXERCISES
-    if EXERCISES[name] is exercise
-]
+TOPICS = list(dict.fromkeys(name.partition(".")[0] for name in EXERCISES))
+
+
+def answers(kind: str) -> list[tuple]:
+    """The name of an exercise and what follows in the list `kind`, RIGHT or WRONG, for each entry of its modules."""
+    folder = f"{kind.lower()}_answers"
+    return [
+        (name, *rest)
+        for topic in TOPICS
+        if (HERE / folder / f"{topic}.py").is_file()  # a test below names one that is missing
+        for exercise, *rest in getattr(importlib.import_module(f"tests.{folder}.{topic}"), kind)
+        for name in EXERCISES
+        if EXERCISES[name] is exercise
+    ]
+
+
+RIGHT, WRONG = answers("RIGHT"), answers("WRONG")
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -47,42 +63,93 @@ def test_wrong_answer_is_told_what_is_wrong(name, answer, told):
     assert told in verdict
 
 
-def test_other_right_answers_are_right_too():
-    import keras
-    from keras import layers
+@pytest.mark.parametrize(("name", "answer"), RIGHT)
+def test_right_answer_of_another_kind_is_right(name, answer):
+    verdict = EXERCISES[name].verdict(answer)
+    assert verdict.startswith("Right."), verdict
 
-    from exercises import autodiff, functional, sequential
 
-    def without_sequential():
-        image = keras.Input((28, 28))
-        x = layers.ReLU()(layers.Dense(40)(layers.Flatten()(image)))
-        x = layers.Dense(20, activation=layers.LeakyReLU())(x)
-        return keras.Model(image, layers.Softmax()(layers.Dense(10)(x)))
+def is_fixed(solution) -> bool:
+    """Whether a question has one right answer: a number or a word, or several of them. Others leave a choice."""
+    if isinstance(solution, Mapping):
+        solution = list(solution.values())
+    if isinstance(solution, (list, tuple)):
+        return all(map(is_fixed, solution))
+    return isinstance(solution, str) or number(solution) is not None
 
-    def in_a_list(model):
-        model.compile(optimizer="sgd", loss=[keras.losses.CategoricalCrossentropy(from_logits=True)])
-        return model
 
-    def with_a_layer_for_relu(x):
-        f = layers.ReLU()(layers.Dense(32)(x))
-        return x + layers.Dense(x.shape[-1])(f)
+@pytest.mark.parametrize("name", [n for n in EXERCISES if (HERE / f"right_answers/{n.partition('.')[0]}.py").is_file()])
+def test_three_right_answers_where_there_is_a_choice(name):
+    found = sum(right == name for right, _ in RIGHT)
+    needed = 0 if is_fixed(EXERCISES[name].solution_source()) else 3
+    assert found >= needed, f"tests/right_answers/{name.partition('.')[0]}.py has {found} for {name}"
 
-    def with_a_model_inside(x):
-        return x + keras.Sequential([layers.Dense(32, "relu"), layers.Dense(x.shape[-1])])(x)
 
-    def with_a_deep_encoder():
-        left, right = keras.Input((28, 28), name="left"), keras.Input((28, 28), name="right")
-        encoder = keras.Sequential([layers.Flatten(), layers.Dense(64, "relu"), layers.Dense(16)])
-        distance = keras.ops.abs(encoder(left) - encoder(right))
-        return keras.Model([left, right], layers.Dense(1, activation="sigmoid")(distance))
+def returning(value):
+    return lambda *arguments, **named: value
 
-    assert sequential.small_classifier.verdict(without_sequential).startswith("Right.")
-    assert sequential.loss_for_logits.verdict(in_a_list).startswith("Right.")
-    assert sequential.parameter_count.verdict(np.int64(50_890)).startswith("Right.")
-    assert functional.residual_block.verdict(with_a_layer_for_relu).startswith("Right.")
-    assert functional.residual_block.verdict(with_a_model_inside).startswith("Right.")
-    assert functional.same_class.verdict(with_a_deep_encoder).startswith("Right.")
-    assert autodiff.loss_of_an_epoch.verdict(0.69).startswith("Right.")
+
+@pytest.fixture(scope="module")
+def odd():
+    """Values that are no answer: numbers, texts, containers, models, classes, and functions that return them."""
+
+    class Odd:
+        pass
+
+    built = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    compiled = keras.Sequential([keras.Input((3,)), layers.Dense(2)])
+    compiled.compile(loss="mse")
+    numbers = [0, -1, 1.5, math.nan, math.inf, 10**30, np.float32(2), np.zeros((2, 3)), np.zeros(0), tf.zeros(3)]
+    others = [
+        "",
+        "text",
+        b"text",
+        None,
+        True,
+        1j,
+        [],
+        {},
+        (),
+        {1, 2},
+        ["text"],
+        [[1, 2], [3]],
+        (None, None),
+        Odd,
+        Odd(),
+    ]
+    made = [
+        keras.Input((3,)),
+        layers.Dense(3),
+        layers.Dense,
+        keras.Sequential(),
+        built,
+        compiled,
+        keras.losses.MeanSquaredError(),
+    ]
+    made += [tf.data.Dataset.range(3), keras.callbacks.Callback(), keras.callbacks.Callback]
+    functions = [
+        lambda: None,
+        lambda x: x,
+        lambda x, y: (x, y),
+        lambda x, y, z: x,
+        lambda a, b, c, d, e, f, g, h: 1,
+        len,
+        np.mean,
+    ]
+    return [*numbers, *others, *made, *functions, *map(returning, numbers + others + made)]
+
+
+@pytest.mark.parametrize("name", EXERCISES)
+def test_odd_answer_is_not_told_that_it_raised_what_the_checker_raised(name, odd):
+    exercise, solution = EXERCISES[name], EXERCISES[name].solution_source()
+    if isinstance(solution, Mapping):
+        odd = odd + [dict.fromkeys(solution, value) for value in odd] + [solution | {"another": 1}]
+    if isinstance(solution, (list, tuple)):
+        odd = odd + [[value] * len(solution) for value in odd]
+    for answer in odd:
+        verdict = exercise.verdict(answer)
+        assert verdict.startswith("Not yet. "), (answer, verdict)
+        assert not re.search(r"Your answer raised|Traceback|File \"", verdict), (answer, verdict)
 
 
 @pytest.mark.parametrize("name", EXERCISES)
@@ -95,10 +162,10 @@ def test_two_wrong_answers_at_least(name):
 def test_hints_go_on_and_end(name, capsys):
     exercise = EXERCISES[name]
     exercise._hints_given = 0
-    for number in [*range(len(exercise.hints)), len(exercise.hints) - 1]:
+    for place in [*range(len(exercise.hints)), len(exercise.hints) - 1]:
         exercise.hint()
         lines = capsys.readouterr().out.splitlines()
-        assert " ".join(lines).endswith(exercise.hints[number])
+        assert " ".join(lines).endswith(exercise.hints[place])
         assert max(map(len, lines)) <= 96
 
 
@@ -146,9 +213,58 @@ def make(**changes):
     return Exercise(**given | changes)
 
 
+class Held:
+    units = ____
+
+
+class Member:
+    def method(self):
+        return super().__init__() or ____
+
+
+class Static:
+    @staticmethod
+    def method():
+        return ____
+
+
+class Property:
+    @property
+    def units(self):
+        return ____
+
+
+class Argument:
+    def call(self, inputs, ____=None):
+        return inputs
+
+
 @pytest.mark.parametrize(
     "answer",
-    [____, [1, ____], {"a": ____}, lambda: ____, lambda: [____ for _ in range(3)], (____,)],
+    [
+        ____,
+        [1, ____],
+        {"a": ____},
+        (____,),
+        [[1], {"a": [____]}],
+        np.array([1, ____]),
+        lambda: ____,
+        lambda: [____ for _ in range(3)],
+        lambda x, y=____: x,
+        lambda x, *, y=____: x,
+        lambda: lambda: lambda x=____: x,
+        functools.partial(max, ____),
+        functools.partial(max, key=____),
+        functools.cache(lambda: ____),
+        tf.function(lambda: ____),
+        returning(____),
+        Held,
+        Member,
+        Member().method,
+        Static,
+        Property,
+        Argument,
+    ],
 )
 def test_blank_waits(answer, capsys):
     assert has_blank(answer)
@@ -156,28 +272,64 @@ def test_blank_waits(answer, capsys):
     assert capsys.readouterr().out.startswith("Waiting for your answer: the answer.")
 
 
-def test_verdicts(capsys):
+def test_what_was_filled_in_does_not_wait():
+    class Filled:
+        def method(self):
+            return super().method()
+
+    itself = []
+    itself.append(itself)
+    for answer in (
+        Filled,
+        Filled().method,
+        itself,
+        np.zeros(3),
+        lambda x=1: x,
+        functools.partial(max, 3),
+        layers.Dense,
+    ):
+        assert not has_blank(answer)
+
+
+def test_verdicts():
     assert make().verdict(42) == "Right. Well done."
     assert make().verdict(41) == "Not yet. Think bigger."
-    raising = make(checker=lambda answer: answer / 0)
-    assert raising.verdict(1) == "Not yet. Your answer raised ZeroDivisionError: division by zero"
+
+
+def of_a_function(**changes):
+    return make(checker=lambda answer: f"It gives {answer()}.", solution_source=lambda: lambda: 42, **changes)
 
 
 def test_error_in_an_answer_names_its_line():
     def answer():
         return int("four")
 
-    verdict = make(checker=lambda answer: answer()).verdict(answer)
+    verdict = of_a_function().verdict(answer)
     assert verdict.startswith("Not yet. Your answer raised ValueError: invalid literal")
     assert verdict.endswith('of the cell:\n    return int("four")')
+
+
+def test_error_in_what_an_answer_made_names_its_line():
+    class Made:
+        def __str__(self):
+            return int("five")
+
+    verdict = of_a_function().verdict(Made)
+    assert verdict.startswith("Not yet. Your answer raised ValueError: invalid literal")
+    assert verdict.endswith('of the cell:\n    return int("five")')
 
 
 def test_error_in_an_answer_is_shown_without_colours_and_nodes():
     def answer():
         raise ValueError("\x1b[1mCannot add\x1b[0m {{function_node __wrapped__AddV2_device_/job:localhost}} two shapes")
 
-    verdict = make(checker=lambda answer: answer()).verdict(answer)
-    assert verdict.startswith("Not yet. Your answer raised ValueError: Cannot add two shapes\n")
+    assert of_a_function().verdict(answer).startswith("Not yet. Your answer raised ValueError: Cannot add two shapes\n")
+
+
+def test_error_that_no_line_of_the_learner_raised_is_not_told_as_hers():
+    assert of_a_function().verdict(functools.partial(int, "four")) == (
+        "Not yet. What it gives has another form than is asked for: the answer."
+    )
 
 
 @pytest.mark.parametrize("changes", [{"difficulty": "trivial"}, {"hints": ()}])
@@ -186,6 +338,69 @@ def test_badly_made_exercise_is_refused(changes):
         make(**changes)
 
 
-def test_modules_of_wrong_answers_belong_to_topics():
-    folder = Path(__file__).parent / "wrong_answers"
-    assert sorted(path.stem for path in folder.glob("*.py")) == sorted(TOPICS)
+def test_modules_of_answers_belong_to_topics():
+    assert sorted(path.stem for path in (HERE / "wrong_answers").glob("*.py")) == sorted(TOPICS)
+    assert {path.stem for path in (HERE / "right_answers").glob("*.py")} <= set(TOPICS)
+
+
+# --- the form of an answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "solution", "taken"),
+    [
+        (3, 5, 3),
+        (np.int64(3), 5, 3),
+        (np.array(3.5), 5, 3.5),
+        (tf.constant(3), 5, 3),
+        (keras.Variable(2.0), 5, 2.0),
+        (10**30, 5, 1e30),
+        (-(10**400), 5, -math.inf),
+        ([4, 2], (1, 2, 3), (4, 2)),
+        (np.array([[4, 2.5]]), [1, 2, 3], (4, 2.5)),
+        (tf.constant([[4, 2]]), [1, 2, 3], (4, 2)),
+        ([tf.constant(4), np.float32(2)], [1, 2], (4, 2)),
+        (tf.TensorShape([None, 4]), [1, 2], (None, 4)),
+        (range(2), [1, 2], (0, 1)),
+        ({"a": tf.constant(2), "b": np.float64(3)}, {"a": 1, "b": 2}, {"a": 2, "b": 3}),
+        ({"b": "yes", "a": "no"}, {"a": "yes", "b": "no"}, {"a": "no", "b": "yes"}),
+        ({"a": None, "b": tf.constant(2)}, {"a": 1, "b": "an error"}, {"a": None, "b": 2}),
+    ],
+)
+def test_form_is_that_of_the_solution_whatever_holds_it(answer, solution, taken):
+    found = in_form(answer, solution)
+    assert found == taken and type(found) is type(taken)
+
+
+@pytest.mark.parametrize("answer", [max, int, functools.partial(max, 2), tf.function(lambda x: x), lambda *all: all])
+def test_function_may_be_whatever_takes_its_arguments(answer):
+    assert in_form(answer, lambda x: x) is answer
+
+
+@pytest.mark.parametrize(
+    ("answer", "solution", "told"),
+    [
+        ("3", 5, "one number, without quotes, brackets or commas, not '3'"),
+        ([3], 5, "not [3]"),
+        (True, 5, "not True"),
+        (np.zeros(3), 5, "not an array of shape (3,)"),
+        (keras.Input((), batch_size=None), 5, "not a KerasTensor"),
+        (8, (1, 2, 3), "three numbers in brackets, without quotes, not 8"),
+        (["red", "blue"], (1, 2), "two numbers"),
+        ({7, 4}, (1, 2), "not {4, 7}"),
+        ([[1], [2, 3]], (1, 2), "two numbers"),
+        ([1, 2], {"a": 1}, "Keep the dictionary, and replace nothing but the blanks. This is [1, 2]."),
+        ({"a": 1}, {"a": 1, "b": 2}, "no answer for b"),
+        ({"a": 1, "c": 2}, {"a": 1}, "Nothing was asked about 'c'"),
+        ({"a": "1"}, {"a": 1}, "a: give one number, without quotes, not '1'"),
+        ({"a": None}, {"a": "None"}, 'a: write words in quotes, "None", not None'),
+        (3, lambda path: path, "Give a function of one argument, not 3."),
+        (layers.Dense(3), lambda: 3, "without calling it, not a Dense"),
+        (lambda: 3, lambda path: path, "It is called with one argument"),
+        (lambda path, *, mode: path, lambda path: path, "Yours takes (path, *, mode)."),
+        (lambda a, b: a, lambda path: path, "Yours takes (a, b)."),
+    ],
+)
+def test_other_form_is_named(answer, solution, told):
+    with pytest.raises(WrongAnswer, match=re.escape(told)):
+        in_form(answer, solution)
