@@ -167,7 +167,7 @@ read_a_path = Exercise(
 def _check_subsample(subsample: Callable[[np.ndarray, float], np.ndarray]) -> str:
     labels = np.repeat(np.arange(5), [40, 20, 11, 4, 1])
     for given, order in ((labels, "sorted"), (np.random.default_rng(0).permutation(labels), "shuffled")):
-        answer = subsample(given, 0.25)
+        answer = subsample(given.copy(), 0.25)
         if answer is None:
             raise WrongAnswer("It returns nothing: is a return missing?")
         rows = integers(answer)
@@ -178,13 +178,15 @@ def _check_subsample(subsample: Callable[[np.ndarray, float], np.ndarray]) -> st
                 f"Give the places of the images, integers in one dimension. It returns {described(answer)}"
                 f"{', which is a mask' if getattr(answer, 'dtype', None) == np.bool_ else ''}."
             )
+        if rows and np.asarray(answer).dtype.kind == "f":
+            raise WrongAnswer("The places are floats, which cannot index an array. np.append to [] makes such ones.")
         if not all(0 <= row < len(given) for row in rows):
             raise WrongAnswer(
                 f"The {len(given)} images have the places 0 to {len(given) - 1}. It gives others as well."
             )
         if len(set(rows)) != len(rows):
             raise WrongAnswer("Some image is taken twice. Give places in `labels`, not the labels that stand there.")
-        kept = np.bincount(given[rows], minlength=5)
+        kept = np.bincount(given[np.array(rows, int)], minlength=5)
         if not kept.all():
             raise WrongAnswer(f"Labels {order}: class {int(np.argmin(kept))} is lost. Choose from each class apart.")
         if kept[:4].tolist() != [10, 5, 2, 1]:
