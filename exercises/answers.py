@@ -74,24 +74,6 @@ def number(value: Any) -> int | float | None:
 
 
 def integers(values: Any) -> list[int] | None:
-    """The whole numbers that a list, an iterator, an array or a tensor holds, as Python's, or None: it holds others.
-
-    >>> integers(np.array([2.0, 1.0]))
-    [2, 1]
-    """
-    try:
-        entries = iter(values)
-    except TypeError:
-        return None
-    found = [number(entry) for entry in entries]
-    return [int(entry) for entry in found] if all(map(_is_whole, found)) else None
-
-
-def _is_whole(value: float | None) -> bool:
-    return value is not None and float(value).is_integer()
-
-
-def integers(values: Any) -> list[int] | None:
     """The whole numbers that a list, an iterator, an array or a tensor holds, as Python's. None if it holds others.
 
     >>> integers(np.array([2.0, 1.0]))
