@@ -1,6 +1,7 @@
 """Wrong answers that people give on page 05, and a word of what they are told."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
@@ -43,6 +44,16 @@ def scale_in_init():
     return Scale()
 
 
+def scale_made_in_call():
+    class Scale(layers.Layer):
+        def call(self, inputs):
+            if not self.weights:
+                self.scale = self.add_weight(shape=(inputs.shape[-1],), initializer="ones")
+            return inputs * self.scale
+
+    return Scale()
+
+
 def scale_class():
     class Scale(layers.Layer):
         pass
@@ -77,6 +88,10 @@ def assign_signed(layer, inputs):
     layer.largest.assign(ops.maximum(layer.largest, ops.max(inputs)))
 
 
+def assign_first(layer, inputs):
+    layer.largest.assign(ops.maximum(layer.largest, ops.max(ops.abs(inputs[0]))))
+
+
 def assign_newest(layer, inputs):
     layer.largest.assign(ops.max(ops.abs(inputs)))
 
@@ -100,6 +115,10 @@ def largest_in_python():
 
 def largest_by_python_max(layer, inputs):
     layer.largest.assign(max(layer.largest, ops.max(ops.abs(inputs))))
+
+
+def largest_by_numpy(layer, inputs):
+    layer.largest.assign(np.maximum(layer.largest.numpy(), np.abs(inputs).max()))
 
 
 # --- 4 ------------------------------------------------------------------------------------------
@@ -166,6 +185,56 @@ def keeping_instead_of_dropping():
             self.dropout.rate = 1 - rate
 
     return ResidualNet
+
+
+def positions_refused():
+    class ResidualNet(RIGHT()):
+        def __init__(self, *, width, depth, rate, **kwargs):
+            super().__init__(width, depth, rate, **kwargs)
+
+    return ResidualNet
+
+
+def scaling_nothing():
+    class Drop(layers.Dropout):
+        def call(self, inputs, training=False):
+            return super().call(inputs, training=training) * ((1 - self.rate) if training else 1)
+
+    class ResidualNet(RIGHT()):
+        def __init__(self, width, depth, rate, **kwargs):
+            super().__init__(width, depth, rate, **kwargs)
+            self.dropout = Drop(rate)
+
+    return ResidualNet
+
+
+def dropping_in_the_last(self, inputs, training=None):
+    x = self.first(inputs)
+    for branch in self.branches[:-1]:
+        x = x + branch(x)
+    x = x + self.dropout(self.branches[-1](x), training=training)
+    return self.head(x)
+
+
+def dropping_the_sum(self, inputs, training=None):
+    x = self.first(inputs)
+    for branch in self.branches:
+        x = self.dropout(x + branch(x), training=training)
+    return self.head(x)
+
+
+def dropping_what_a_branch_gets(self, inputs, training=None):
+    x = self.first(inputs)
+    for branch in self.branches:
+        x = x + branch(self.dropout(x, training=training))
+    return self.head(x)
+
+
+def adding_in_numpy(self, inputs, training=None):
+    x = self.first(inputs)
+    for branch in self.branches:
+        x = np.add(x, self.dropout(branch(x), training=training))
+    return self.head(x)
 
 
 def config_without_the_parent(self):
@@ -240,6 +309,7 @@ WRONG = [
     (page.what_keras_sees, seen("e", "only saved"), "array"),
     (page.what_keras_sees, seen("f", "neither"), "lists too"),
     (page.what_keras_sees, seen("f", "saved"), "none of"),
+    (page.what_keras_sees, {**SEEN, "self.g = 1": "neither"}, "Nothing was asked about"),
     (page.scale_layer, scale_class, "brackets"),
     (page.scale_layer, scale_in_init, "before the first call"),
     (page.scale_layer, scale(weight=lambda s: tf.Variable(tf.ones(s[-1]))), "Keras see"),
@@ -251,6 +321,10 @@ WRONG = [
     (page.scale_layer, scale(initializer="glorot_uniform"), "start at"),
     (page.scale_layer, scale(call=lambda x, scale: x + scale), "Multiply"),
     (page.scale_layer, scale(call=lambda x, scale: None), "return"),
+    (page.scale_layer, scale(call=lambda x, scale: np.asarray(x) * np.asarray(scale)), "No gradient"),
+    (page.scale_layer, scale(call=lambda x, scale: x * scale**2), "not by 1, 2, -3"),
+    (page.scale_layer, scale(call=lambda x, scale: ops.sum(x * scale, axis=-1)), "not of shape (4, 3)"),
+    (page.scale_layer, scale_made_in_call, "build makes no weights"),
     (page.largest_seen, largest_in_python, "not saved"),
     (page.largest_seen, largest(assign, trainable=True), "the optimizer would change it"),
     (page.largest_seen, largest(assign, shape=(2,)), "One number"),
@@ -259,8 +333,17 @@ WRONG = [
     (page.largest_seen, largest(no_update), "still says 1"),
     (page.largest_seen, largest(assign_signed), "remembers 2"),
     (page.largest_seen, largest(assign_newest), "forgets"),
+    (page.largest_seen, largest(assign_first), "still says 1"),
+    (page.largest_seen, largest(largest_by_numpy), "keras.ops has the functions"),
     (page.largest_seen, largest(largest_by_python_max), "keras.ops has the functions"),
     (page.residual_net, lambda: RIGHT()(12, 3, 0.5), "the class"),
+    (page.residual_net, RIGHT(), "the class"),
+    (page.residual_net, positions_refused, "positional argument"),
+    (page.residual_net, scaling_nothing, "divided by 1 - rate"),
+    (page.residual_net, residual(call=dropping_in_the_last), "Not every block"),
+    (page.residual_net, residual(call=dropping_the_sum), "past the blocks"),
+    (page.residual_net, residual(call=dropping_what_a_branch_gets), "behind its relu"),
+    (page.residual_net, residual(call=adding_in_numpy), "No gradient"),
     (page.residual_net, without_config, "another dropout rate"),
     (page.residual_net, without_config_or_defaults, "get_config must return the arguments"),
     (page.residual_net, residual(get_config=config_without_rate), "every argument"),
