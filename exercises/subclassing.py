@@ -203,7 +203,7 @@ def _check_largest(make: Callable[[], layers.Layer]) -> str:
         raise WrongAnswer(f"One number over all features is asked for. Its shape is {tuple(layer.weights[0].shape)}.")
     if not _remembers(layer, 1):
         raise WrongAnswer(f"It starts at {_remembered(layer)}, not at 1.")
-    large = np.array([[0.5, -0.25], [2.0, -8.0]], "float32")
+    large = np.array([[2.0, -0.25], [0.5, -8.0]], "float32")
     layer(large)
     if not _remembers(layer, 1):
         raise WrongAnswer("It also learns where it is only used. Update it in training alone.")
@@ -216,7 +216,7 @@ def _check_largest(make: Callable[[], layers.Layer]) -> str:
     if _remembers(layer, 2):
         raise WrongAnswer("It saw 2 and -8 and remembers 2. The largest absolute value is asked for.")
     if not _remembers(layer, 8):
-        raise WrongAnswer(f"It saw 0.5, -0.25, 2 and -8 and remembers {_remembered(layer)}.")
+        raise WrongAnswer(f"It saw 2, -0.25, 0.5 and -8 and remembers {_remembered(layer)}.")
     layer(large / 16, training=True)
     if not _remembers(layer, 8):
         raise WrongAnswer(f"After 8 came 0.5, and now it says {_remembered(layer)}: it forgets what it saw before.")

@@ -333,7 +333,7 @@ WRONG = [
     (page.largest_seen, largest(no_update), "still says 1"),
     (page.largest_seen, largest(assign_signed), "remembers 2"),
     (page.largest_seen, largest(assign_newest), "forgets"),
-    (page.largest_seen, largest(assign_first), "still says 1"),
+    (page.largest_seen, largest(assign_first), "remembers 2"),
     (page.largest_seen, largest(largest_by_numpy), "keras.ops has the functions"),
     (page.largest_seen, largest(largest_by_python_max), "keras.ops has the functions"),
     (page.residual_net, lambda: RIGHT()(12, 3, 0.5), "the class"),

@@ -67,7 +67,7 @@ WRONG = [
     (page.read_a_path, lambda path: [label for label in path if label], "one label"),
     (page.read_a_path, by_digits, "two digits"),
     (page.read_a_path, lambda path: [label + 0.5 for label in path], "whole numbers"),
-    (page.read_a_path, lambda path: len(path), "whole numbers"),
+    (page.read_a_path, len, "whole numbers"),
     (page.read_a_path, merged, "dropped"),
     (page.read_a_path, lambda path: merged([label for label in path if label]), "comes first"),
     (page.read_a_path, lambda path: sorted(set(path) - {0}), "comes first"),
