@@ -8,6 +8,7 @@ from __future__ import annotations
 import inspect
 import math
 import os
+import re
 import reprlib
 import sysconfig
 import traceback
@@ -197,11 +198,30 @@ def _lines(answer: Any, solution: Mapping) -> dict:
 
 # --- whose error it is ----------------------------------------------------------------------------
 
+
+def tried(attempt: Callable[[], Any], told: str) -> Any:
+    """What `attempt` returns. If that fails in no line of the learner, `WrongAnswer` says `told` and the error."""
+    try:
+        return attempt()
+    except Exception as error:
+        if isinstance(error, WrongAnswer) or line_of_the_learner(error):
+            raise
+        raise WrongAnswer(f"{told} ({type(error).__name__}: {plain(error)})") from error
+
+
+def plain(error: BaseException) -> str:
+    """The message of an error, without colours, TensorFlow's names of nodes, and the traceback that it may hold."""
+    text = re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?", "", str(error))
+    if text.startswith("in user code:"):  # AutoGraph: the traceback, and the error at the end
+        return text.strip().rpartition("\n")[2].strip()
+    return text.partition("\nTraceback ")[0].strip()
+
+
 _COURSE = Path(__file__).parents[1]
 _NOT_HERS = tuple(
     f"{folder}{os.sep}"
     for folder in (
-        *(_COURSE / package for package in ("exercises", "text_recognizer", "workbook")),
+        *(_COURSE / package for package in ("exercises", "text_recognizer")),
         sysconfig.get_path("stdlib"),
     )
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import keras
@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from exercises.answers import WrongAnswer
+from exercises.answers import WrongAnswer, described, require, tried
 from exercises.exercise import Exercise
 
 # --- 1 ------------------------------------------------------------------------------------------
@@ -100,30 +100,38 @@ indices_of_words = Exercise(
 # --- 3 ------------------------------------------------------------------------------------------
 
 
+def _reads_ahead(dataset: tf.data.Dataset) -> bool:
+    """Whether batches are made ahead of time: whether a prefetch stands anywhere behind the step that makes them."""
+    steps = [dataset]
+    while steps and "Batch" not in type(steps[0]).__name__:
+        if "Prefetch" in type(steps[0]).__name__:
+            return True
+        steps = steps[0]._inputs()
+    return False
+
+
 def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
     n, size = 103, 10
     x = np.arange(n, dtype="float32")[:, None] * np.ones(3, "float32")
     y = np.arange(n)
-    dataset = pipeline(x, y, size)
-    if not isinstance(dataset, tf.data.Dataset):
-        raise WrongAnswer(
-            f"The function must return a dataset. It returns {type(dataset).__name__}: is a return missing?"
-        )
+    dataset = require(pipeline(x, y, size), tf.data.Dataset, "a dataset")
+    spec = dataset.element_spec
+    if not (isinstance(spec, tuple) and len(spec) == 2 and all(isinstance(part, tf.TensorSpec) for part in spec)):
+        raise WrongAnswer("Each batch must be a pair (x, y).")
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         raise WrongAnswer("It never ends: a repeat without a number. fit starts each epoch itself.")
-    epochs = [[], []]
-    for epoch in epochs:
-        for batch in dataset.take(3 * n):
-            if not isinstance(batch, tuple) or len(batch) != 2:
-                raise WrongAnswer("Each batch must be a pair (x, y).")
-            epoch.append(tuple(part.numpy() for part in batch))
-    first = epochs[0][0][0]
+    epochs = [tried(lambda: list(dataset.take(3 * n).as_numpy_iterator()), "It cannot be read.") for _ in range(2)]
+    if not all(epochs):
+        raise WrongAnswer("There is nothing in it.")
+    first, first_labels = epochs[0][0]
     if first.shape == (3,):
         raise WrongAnswer(
             "These are single examples: there is no batch in it. batch changes nothing: it returns a new dataset."
         )
-    if first.shape != (size, 3):
-        raise WrongAnswer(f"A batch of x has shape {first.shape}, not {(size, 3)}.")
+    if first.shape != (size, 3) or first_labels.shape != (size,):
+        raise WrongAnswer(
+            f"A batch has the shapes {first.shape} and {first_labels.shape}, not {(size, 3)} and {(size,)}."
+        )
     labels = [[batch[1] for batch in epoch] for epoch in epochs]
     orders = [np.concatenate(epoch) for epoch in labels]
     if len(orders[0]) > n:
@@ -142,7 +150,7 @@ def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
         )
     if max((np.arange(n) - np.argsort(order)).max() for order in orders) < n // 2:
         raise WrongAnswer("Examples from the end never come early: the buffer is smaller than the data.")
-    if "Prefetch" not in type(dataset).__name__:
+    if not _reads_ahead(dataset):
         raise WrongAnswer("All is right but the last step, which reads ahead.")
     return "Shuffled over all the data, anew each epoch, and read ahead."
 
@@ -179,9 +187,9 @@ def _check_standardize(standardize: Callable[..., tuple[np.ndarray, np.ndarray]]
     before = train.copy(), test.copy()
     with np.errstate(all="ignore"):  # what divides by zero is told so below
         result = standardize(train, test)
-    if not isinstance(result, tuple) or len(result) != 2:
-        raise WrongAnswer("Return two arrays: train and test, both scaled.")
-    a, b = (np.asarray(part, dtype=float) for part in result)
+    if not isinstance(result, (tuple, list)) or len(result) != 2:
+        raise WrongAnswer(f"Return two arrays: train and test, both scaled. It returns {described(result)}.")
+    a, b = (tried(lambda: np.asarray(part, dtype=float), "It returns no arrays of numbers.") for part in result)
     if not (np.array_equal(train, before[0]) and np.array_equal(test, before[1])):
         raise WrongAnswer("The arrays that came in were changed. Whoever called you still needs them.")
     if a.shape != train.shape or b.shape != test.shape:
@@ -237,7 +245,7 @@ standardize = Exercise(
 
 def _outputs(model: keras.Model, table: np.ndarray) -> np.ndarray:
     """What a model gives. Not by predict, which warns of retracing when it has met five new models."""
-    return model(table, training=False).numpy()
+    return tried(lambda: np.asarray(model(table, training=False)), "It does not take a table of raw numbers.")
 
 
 def _check_raw_input(with_raw_input: Callable[..., keras.Model]) -> str:
@@ -246,9 +254,7 @@ def _check_raw_input(with_raw_input: Callable[..., keras.Model]) -> str:
     raw = generator.normal(mean, deviation, (20, 3)).astype("float32")
     core = keras.Sequential([keras.Input((3,)), layers.Dense(4, activation="tanh"), layers.Dense(1)])
     right = _outputs(core, (raw - mean) / deviation)
-    model = with_raw_input(core, mean, deviation)
-    if not isinstance(model, keras.Model):
-        raise WrongAnswer(f"The function must return a model. It returns {type(model).__name__}: is a return missing?")
+    model = require(with_raw_input(core, mean, deviation), keras.Model, "a model")
     if model is core:
         raise WrongAnswer("That is core itself. Something must stand before it.")
     found = _outputs(model, raw)

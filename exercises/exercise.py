@@ -6,7 +6,6 @@ import ast
 import functools
 import inspect
 import logging
-import re
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -15,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from exercises.answers import WrongAnswer, in_form, line_of_the_learner, require_number  # noqa: F401
+from exercises.answers import WrongAnswer, in_form, line_of_the_learner, plain, require_number  # noqa: F401
 
 
 class _Blank:
@@ -36,10 +35,12 @@ class Exercise:
         title: what to do, in a few words.
         difficulty: "easy", "medium" or "hard".
         minutes: how long it takes somebody who has read the page.
-        checker: called with the answer, if it has the form of the solution (`answers.in_form`); raises
-            `WrongAnswer` if it is wrong, returns what is worth knowing about a right one.
+        checker: called with an answer of the right form; raises `WrongAnswer` if it is wrong, returns what is worth
+            knowing about a right one.
         hints: from a nudge to nearly the answer.
         solution_source: a function of no arguments that returns a right answer. Its body is shown.
+        form: called with the answer; returns what the checker is called with, or raises `WrongAnswer`. By default an
+            answer must have the form of the solution, as `answers.in_form` says.
     """
 
     title: str
@@ -48,6 +49,7 @@ class Exercise:
     checker: Callable[[Any], str]
     hints: tuple[str, ...]
     solution_source: Callable[[], Any]
+    form: Callable[[Any], Any] | None = None
     _hints_given: int = field(default=0, init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -65,13 +67,14 @@ class Exercise:
         if has_blank(answer):
             return f"Waiting for your answer: {self.title}.\nReplace ____ and run the cell again."
         try:
-            return f"Right. {self.checker(in_form(answer, self.solution_source()))}"
+            taken = self.form(answer) if self.form else in_form(answer, self.solution_source())
+            return f"Right. {self.checker(taken)}"
         except WrongAnswer as wrong:
             return f"Not yet. {wrong}"
         except Exception as error:
             line = line_of_the_learner(error)
             if line:  # the answer's own code failed: that is an answer too
-                raised = f"Your answer raised {type(error).__name__}: {_plain(error)}"
+                raised = f"Your answer raised {type(error).__name__}: {plain(error)}"
                 return f"Not yet. {raised}\nThat happened in line {line.lineno} of the cell:\n    {line.line}"
             logging.getLogger(__name__).debug("the checker of %r failed", self.title, exc_info=True)
             return f"Not yet. What it gives has another form than is asked for: {self.title}."
@@ -106,11 +109,6 @@ def _as_cell(function: Callable[[], Any]) -> str:
     else:
         lines[last.lineno - 1] = lines[last.lineno - 1].replace("return ", "", 1)
     return textwrap.dedent("\n".join(lines[1:])).rstrip()
-
-
-def _plain(error: Exception) -> str:
-    """The message of an error, without colours and without TensorFlow's names of nodes."""
-    return re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?", "", str(error))
 
 
 def has_blank(answer: Any) -> bool:

@@ -9,8 +9,9 @@ import keras
 import numpy as np
 from keras import layers
 
-from exercises.answers import WrongAnswer
+from exercises.answers import WrongAnswer, line_of_the_learner, plain, require, tried
 from exercises.exercise import Exercise
+from exercises.recording import inputs_of_dense
 
 # --- 1 ------------------------------------------------------------------------------------------
 
@@ -56,47 +57,53 @@ parameter_count = Exercise(
 
 
 def _check_residual(residual_block: Callable) -> str:
-    numbers = np.random.default_rng(0).normal(size=(4, 12)).astype("float32")
+    generator = np.random.default_rng(0)
     for width in (12, 5):
         x = keras.Input((width,))
         y = residual_block(x)
-        if y is None:
-            raise WrongAnswer("The function returns nothing: is a return missing?")
-        if not isinstance(y, keras.KerasTensor):
-            raise WrongAnswer(f"It returns {type(y).__name__}, not a tensor. Layers must be called on x.")
+        if isinstance(y, keras.Layer):
+            raise WrongAnswer(f"It returns the layer {type(y).__name__}, not a tensor. Layers must be called on x.")
+        require(y, keras.KerasTensor, "a tensor")
         if y.shape[-1] == width + 32 or y.shape[-1] == 2 * width and y.shape[-1] != width:
             raise WrongAnswer(f"From a width of {width} it makes {y.shape[-1]}: the two are side by side, not added.")
         if y.shape != x.shape:
             raise WrongAnswer(f"The shape changes from {x.shape} to {y.shape}.")
-        model = keras.Model(x, y)
+        model = tried(lambda: keras.Model(x, y), "No way leads from x to what it returns.")
         shapes = [w.shape for w in model.get_weights()]
-        matrices = [shape for shape in shapes if len(shape) == 2]
-        if len(matrices) != 2:
-            raise WrongAnswer(f"Two Dense layers are asked for. There are {len(matrices)}.")
-        if [len(shape) for shape in shapes] != [2, 1, 2, 1]:
+        kernels = [shape for shape in shapes if len(shape) == 2]
+        if len(kernels) != 2:
+            raise WrongAnswer(f"Two Dense layers are asked for. There are {len(kernels)}.")
+        if sorted(map(len, shapes)) != [1, 1, 2, 2]:
             raise WrongAnswer("Two Dense layers, each with its bias, are asked for, and nothing else with weights.")
-        first, last = shapes[1][0], shapes[3][0]
-        if first == 32 and last == 1:
+        W1, b1, W2, b2 = (width, 32), (32,), (32, width), (width,)
+        if {*kernels} == {W1, (32, 1)}:
             raise WrongAnswer("The last layer has one unit, and that one number is added to all of x.")
-        if first != 32 or last != width:
+        if {*shapes} != {W1, b1, W2, b2}:
             raise WrongAnswer(
-                f"For a width of {width} the layers should have 32 and {width} units, not {first} and {last}."
+                f"For a width of {width} the layers should have 32 and {width} units, with matrices of shape {W1} and "
+                f"{W2}. Yours are {' and '.join(map(str, kernels))}."
             )
-        given = numbers[:, :width]
+        given = generator.normal(size=(4, width)).astype("float32")
 
-        def got(*values: float) -> np.ndarray:
-            """What the block makes of `given` when each array of weights is filled with one number."""
-            model.set_weights([np.full(shape, value) for shape, value in zip(shapes, values)])
+        def got(*values: float | np.ndarray) -> np.ndarray:
+            """What the block makes of `given` when W1, b1, W2 and b2 are filled with these values."""
+            filled = {shape: np.broadcast_to(value, shape) for shape, value in zip((W1, b1, W2, b2), values)}
+            model.set_weights([filled[shape] for shape in shapes])
             return np.asarray(model(given))
 
         if np.allclose(got(0, 0, 0, 0), 0):
             raise WrongAnswer("With all weights zero it gives zero: x itself is not in the sum.")
         if not np.allclose(got(0, 0, 0, 0), given):
             raise WrongAnswer("With all weights zero it should give x back. Is something applied after the sum?")
-        if not np.allclose(got(0, -1, 1, 0), given):
+        # 32 units that give relu(-1) and relu(7)
+        if not np.allclose(got(0, -1, 1, 0), given) or not np.allclose(got(0, 7, 1, 0), given + 32 * 7, atol=1e-4):
             raise WrongAnswer("The layer of 32 units has no relu.")
         if not np.allclose(got(0, 0, 0, -1), given - 1, atol=1e-5):
             raise WrongAnswer("f must be able to subtract as well as to add. Leave the activation off its last layer.")
+        weights = [generator.normal(size=shape) for shape in (W1, b1, W2, b2)]
+        right = given + np.maximum(given @ weights[0] + weights[1], 0) @ weights[2] + weights[3]
+        if not np.allclose(got(*weights), right, atol=1e-3):
+            raise WrongAnswer("The layers are right. But it does not give x + f(x): is something done to x before?")
     return "With f = 0 it lets x through, at any width."
 
 
@@ -140,51 +147,77 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
     model = _two_questions()
     if compile_two(model) is not model or not model.compiled:
         raise WrongAnswer("Compile the model that comes in, and return it.")
-    model.run_eagerly = True  # a graph for each answer makes TensorFlow warn of retracing
-    x = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
-    digit = np.arange(32) % 10
-    labels = {"digit": digit, "is_even": (digit % 2 == 0).astype("float32")[:, None]}
-    weights = model._compile_loss._user_loss_weights
-    both = set(weights) == set(labels) if isinstance(weights, dict) else np.shape(weights) == (2,)
-    if weights is not None and not both:
-        raise WrongAnswer("loss_weights takes a number for each output: a dictionary with both, or a list of two.")
+    if model.loss is None:
+        raise WrongAnswer("Both outputs need a loss.")
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(32, 6)).astype("float32")
+    outputs = model(x)
+    p_digit, p_even = map(np.asarray, outputs)
+    # 11 of 32 digits are right, and 20 of 32 of the others: shares that nothing else has by chance
+    digit = (p_digit.argmax(axis=-1) + (np.arange(32) >= 11)) % 10
+    even = np.where(np.arange(32)[:, None] < 20, p_even > 0.5, p_even <= 0.5).astype("float32")
+
+    def measured(digit: np.ndarray, even: np.ndarray) -> tuple[float, dict[str, float], tuple[float, float]]:
+        """The total loss, the metrics, and what the two losses should be."""
+        labels = {"digit": keras.ops.convert_to_tensor(digit), "is_even": keras.ops.convert_to_tensor(even)}
+        total = float(model.compute_loss(x, labels, outputs))
+        of_digit = -np.log(p_digit[np.arange(32), digit]).mean()
+        of_even = -np.log(np.where(even == 1, p_even, 1 - p_even)).mean()
+        found = {name: float(value) for name, value in model.compute_metrics(x, labels, outputs, None).items()}
+        return total, found, (of_digit, of_even)
+
     try:
-        found = model.evaluate(x, labels, batch_size=32, verbose=0, return_dict=True)
+        total, found, (a, b) = measured(digit, even)
     except Exception as error:
-        if "`metrics`" in str(error):
-            raise WrongAnswer(
-                "Keras refuses the metrics. There are two outputs, so name them: a dictionary whose keys are the "
-                "outputs and whose values are lists."
-            ) from error
-        if "`loss_weights`" in str(error) or "in loss dict" in str(error):
-            raise  # Keras says it well
-        raise WrongAnswer(
-            "A loss or a metric does not fit its labels. is_even is one number between 0 and 1; digit is one of ten "
-            f"classes, and its label is an index. ({type(error).__name__})"
-        ) from error
+        if line_of_the_learner(error):
+            raise
+        raise WrongAnswer(_refused(model, error)) from error
     if "digit_loss" not in found or "is_even_loss" not in found:
         raise WrongAnswer("Both outputs need a loss.")
-    p_digit, p_even = (np.asarray(p) for p in model(x))
-    right = {
-        "digit_loss": -np.log(p_digit[np.arange(32), digit]).mean(),
-        "is_even_loss": -np.log(np.where(labels["is_even"] == 1, p_even, 1 - p_even)).mean(),
-    }
-    if not np.isclose(found["is_even_loss"], right["is_even_loss"], rtol=1e-3):
+    if not np.isclose(found["is_even_loss"], b, rtol=1e-3):
         raise WrongAnswer("is_even is one number between 0 and 1, from one sigmoid. Which loss is made for that?")
-    if not np.isclose(found["digit_loss"], right["digit_loss"], rtol=1e-3):
+    if not np.isclose(found["digit_loss"], a, rtol=1e-3):
         raise WrongAnswer("digit has ten classes, and its labels are indices. Which loss is that?")
-    total, a, b = found["loss"], right["digit_loss"], right["is_even_loss"]
-    if np.isclose(total, a + b, rtol=1e-3):
+    # a second total tells the two weights
+    second, _, (c, d) = measured((digit + 1) % 10, 1 - even)
+    of_digit, of_even = np.linalg.solve([[a, b], [c, d]], [total, second])
+    if np.isclose(of_digit, of_even, rtol=1e-3):
         raise WrongAnswer("Both count alike. is_even should count half as much.")
-    if np.isclose(total, a / 2 + b, rtol=1e-3):
+    if np.isclose(of_even, 2 * of_digit, rtol=1e-3):
         raise WrongAnswer("The weights are the wrong way round: digit counts half here.")
-    pair = [weights[name] for name in ("digit", "is_even")] if isinstance(weights, dict) else weights
-    if not np.isclose(pair[0], 2 * pair[1]):
-        raise WrongAnswer(f"The weights are {pair[0]} and {pair[1]}. The second should be half the first.")
-    missing = [name for name in ("digit", "is_even") if f"{name}_accuracy" not in found]
+    if not np.isclose(of_digit, 2 * of_even, rtol=1e-3):
+        raise WrongAnswer(f"The weights are {of_digit:.3g} and {of_even:.3g}. The second should be half the first.")
+    accuracies = {
+        "digit": (p_digit.argmax(axis=-1) == digit).mean(),
+        "is_even": ((p_even > 0.5) == even).mean(),
+    }
+    missing = [
+        output
+        for output, accuracy in accuracies.items()
+        if not any(name.startswith(f"{output}_") and np.isclose(found[name], accuracy) for name in found)
+    ]
     if missing:
         raise WrongAnswer(f"No accuracy is reported for {' and '.join(missing)}.")
     return "Only the ratio of the weights matters: they need not sum to 1."
+
+
+def _refused(model: keras.Model, error: Exception) -> str:
+    """Why Keras could not compute the losses and metrics."""
+    weights = model._compile_loss._user_loss_weights if model._compile_loss else None
+    both = set(weights) == {"digit", "is_even"} if isinstance(weights, dict) else isinstance(weights, (list, tuple))
+    if weights is not None and not both:
+        return "loss_weights takes a number for each output: a dictionary with both, or a list of two."
+    if "`metrics`" in str(error):
+        return (
+            "Keras refuses the metrics. There are two outputs, so name them: a dictionary whose keys are the outputs "
+            "and whose values are lists."
+        )
+    if "`loss_weights`" in str(error) or "in loss dict" in str(error):
+        return f"Keras says: {plain(error)}"
+    return (
+        "A loss or a metric does not fit its labels. is_even is one number between 0 and 1; digit is one of ten "
+        f"classes, and its label is an index. ({type(error).__name__})"
+    )
 
 
 def _solve_compile():
@@ -228,31 +261,28 @@ def _check_cut(without_head: Callable[[keras.Model], keras.Model]) -> str:
     images = np.random.default_rng(0).random((4, 8, 8, 1), np.float32)
     for main_first in (True, False):
         model = _with_head(main_first)
-        cut = without_head(model)
-        if not isinstance(cut, keras.Model):
-            missing = " Is a return missing?" if cut is None else ""
-            raise WrongAnswer(f"It returns {type(cut).__name__}, not a model.{missing}")
+        cut = require(without_head(model), keras.Model, "a model")
         if cut is model:
             raise WrongAnswer("That is the model as it was, with its head.")
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            answer = cut(images)
-        if isinstance(answer, (list, tuple)):
-            raise WrongAnswer(f"It gives a list of length {len(answer)}, not one tensor.")
-        names = [layer.name for layer in cut.layers]
-        if "main_output" not in names and "aux_output" in names:
+            answer = tried(lambda: cut(images), "It does not take an array of images.")
+        if isinstance(answer, (list, tuple, dict)):
+            raise WrongAnswer(f"It gives a {type(answer).__name__} of length {len(answer)}, not one tensor.")
+        whole = dict(zip(model.output_names, model(images)))
+        if answer.shape == (4, 3) and np.allclose(answer, whole["aux_output"], atol=1e-6):
             raise WrongAnswer("It gives the auxiliary output where that is named first. Find the main one by its name.")
-        if "main_output" not in names:
+        if answer.shape != (4, 3):
             raise WrongAnswer("It does not end in main_output.")
-        if cut.get_layer("main_output") is not model.get_layer("main_output"):
+        mine, theirs = ({id(weight) for weight in of.weights} for of in (cut, model))
+        if not mine <= theirs:
             raise WrongAnswer("These are copies with weights of their own. Use the same layers.")
-        if "aux_output" in names:
+        if mine & {id(weight) for weight in model.get_layer("aux_output").weights}:
             raise WrongAnswer("The auxiliary head is still in it.")
-        if caught:
-            raise WrongAnswer("It warns when it gets an array: model.inputs is a list, and then a list is expected.")
-        expected = model(images)[0 if main_first else 1]
-        if not np.allclose(answer, expected, atol=1e-6):
+        if not np.allclose(answer, whole["main_output"], atol=1e-6):
             raise WrongAnswer("It does not give what main_output of the whole model gives.")
+        if any("structure" in str(warning.message) for warning in caught):
+            raise WrongAnswer("It warns when it gets an array: model.inputs is a list, and then a list is expected.")
     return "It works whatever the order of the outputs, and shares every weight."
 
 
@@ -280,22 +310,24 @@ without_head = Exercise(
 
 def _check_same(same_class: Callable[[], keras.Model]) -> str:
     keras.utils.set_random_seed(0)
-    model = same_class()
-    if not isinstance(model, keras.Model):
-        missing = " Is a return missing?" if model is None else ""
-        raise WrongAnswer(f"It returns {type(model).__name__}: build a keras.Model from the two inputs.{missing}")
-    names = [tensor.name for tensor in model.inputs]
+    model = require(same_class(), keras.Model, "a keras.Model of the two inputs")
+    inputs = tried(lambda: model.inputs, "It must be built from its two inputs.")
+    names = [tensor.name for tensor in inputs or ()]
     if sorted(names) != ["left", "right"]:
         raise WrongAnswer(f"The inputs are {names}, not left and right.")
     if model.output_shape != (None, 1):
         hint = " Dense works on the last axis alone: is a Flatten missing?" if len(model.output_shape) > 2 else ""
         raise WrongAnswer(f"The output has shape {model.output_shape}, not (None, 1): one number for each pair.{hint}")
     generator = np.random.default_rng(0)
-    a, b = generator.random((2, 6, 28, 28), np.float32)
+    a, b, c = generator.random((3, 6, 28, 28), np.float32)
     # biases that are not zero, to tell a difference from another sum
     model.set_weights([w + generator.normal(size=w.shape, scale=0.05) for w in model.get_weights()])
-    forth = np.asarray(model({"left": a, "right": b}))
-    back = np.asarray(model({"left": b, "right": a}))
+
+    def compared(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        told = "It does not take a dictionary of a left and a right image."
+        return tried(lambda: np.asarray(model({"left": left, "right": right})), told)
+
+    forth, back, itself = compared(a, b), compared(b, a), compared(a, a)
     if forth.min() < 0 or forth.max() > 1:
         raise WrongAnswer("It gives numbers outside 0 to 1. Which activation makes a probability?")
     kernels = [tuple(w.shape) for w in model.trainable_weights if len(w.shape) > 1]
@@ -306,7 +338,6 @@ def _check_same(same_class: Callable[[], keras.Model]) -> str:
             "left with right gives another answer than right with left. A difference has a sign, and a "
             "concatenation an order."
         )
-    itself = np.asarray(model({"left": a, "right": a}))
     if not np.allclose(itself, itself[0], atol=1e-5):
         raise WrongAnswer(
             "An image with itself should differ by zero, whatever it shows. Take the difference of the two codes."
@@ -316,6 +347,19 @@ def _check_same(same_class: Callable[[], keras.Model]) -> str:
             "A last unit should weigh 16 differences, with a matrix of shape (16, 1). "
             f"Your matrices are {', '.join(map(str, kernels))}."
         )
+    with inputs_of_dense() as met:
+        output = [compared(*pair) for pair in ((a, b), (b, c), (a, c))][-1]
+    units = [(layer, given) for layer, given in met if layer.kernel.shape == (16, 1)]
+    if units:
+        distances, last = np.stack([given for _, given in units]), units[-1][0]
+        # of three points on a line, the largest distance is the sum of the two others
+        if (distances < 0).any() or not np.allclose(2 * distances.max(axis=0), distances.sum(axis=0), atol=1e-4):
+            raise WrongAnswer(
+                "The last unit should weigh the absolute differences themselves: a - b, without its sign."
+            )
+        logit = distances[-1] @ np.asarray(last.kernel) + (0 if last.bias is None else np.asarray(last.bias))
+        if not np.allclose(output, 1 / (1 + np.exp(-logit)), atol=1e-4):
+            raise WrongAnswer("The last unit needs a sigmoid, which makes a probability of its sum.")
     return "One set of eyes for both, and the order does not matter."
 
 

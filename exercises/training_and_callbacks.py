@@ -6,12 +6,13 @@ import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 from keras import layers
 
-from exercises.answers import WrongAnswer
+from exercises.answers import WrongAnswer, described, in_form, require, tried
 from exercises.exercise import Exercise
 
 # --- 1 ------------------------------------------------------------------------------------------
@@ -119,18 +120,36 @@ patience = Exercise(
 # --- 3 ------------------------------------------------------------------------------------------
 
 
-def _check_warm_up(schedule: Callable[[int], float]) -> str:
-    rates = [schedule(epoch) for epoch in range(12)]
-    for epoch, rate in enumerate(rates):
+def _takes_rate(schedule: Any) -> bool:
+    """Whether a schedule takes the current rate beside the epoch. Keras gives it both then."""
+    try:
+        in_form(schedule, lambda epoch, rate: rate)
+    except WrongAnswer:
+        return False
+    return True
+
+
+def _as_schedule(answer: Any) -> Callable[..., float]:
+    return answer if _takes_rate(answer) else in_form(answer, _solve_warm_up())
+
+
+def _check_warm_up(schedule: Callable[..., float]) -> str:
+    both, rates = _takes_rate(schedule), []
+    for epoch in range(12):
+        rate = schedule(epoch, rates[-1] if rates else 0.001) if both else schedule(epoch)
         if rate is None:
             raise WrongAnswer(f"For epoch {epoch} it returns None. Is a return missing?")
         if isinstance(rate, (int, np.integer)):
             raise WrongAnswer(f"For epoch {epoch} it returns the integer {rate}. Keras wants a float.")
+        if not isinstance(rate, (float, np.float32)):
+            raise WrongAnswer(f"For epoch {epoch} it returns {described(rate)}. Keras wants a float.")
+        rates.append(rate)
     if rates[0] == 0:
         raise WrongAnswer("In the first epoch the rate is 0, so it learns nothing. Epochs count from 0.")
     right = _solve_warm_up()
     if not np.isclose(rates[0], 0.002):
-        raise WrongAnswer(f"Epoch 0, the first one, has {rates[0]:.4g}. It should have 0.002.")
+        called = " Keras gives the current rate to what takes two arguments." if both else ""
+        raise WrongAnswer(f"Epoch 0, the first one, has {rates[0]:.4g}. It should have 0.002.{called}")
     if not np.isclose(rates[4], 0.01):
         raise WrongAnswer(f"Epoch 4, the fifth one, has {rates[4]:.4g}. There the climb ends, at 0.01.")
     if np.isclose(rates[5], 0.01):
@@ -164,47 +183,75 @@ warm_up_schedule = Exercise(
         "After n epochs of decay the rate is 0.01 * 0.9 ** n. What is n in epoch 5?",
     ),
     solution_source=_solve_warm_up,
+    form=_as_schedule,
 )
 
 # --- 4 ------------------------------------------------------------------------------------------
 
 
-def _check_keep_the_best(make: Callable[[str], keras.callbacks.Callback]) -> str:
-    path = str(Path(tempfile.mkdtemp()) / "best.weights.h5")
-    keeper = make(path)
-    if not isinstance(keeper, keras.callbacks.Callback):
-        raise WrongAnswer(f"It returns {type(keeper).__name__}, not a callback. Is a return missing, or a call?")
-    if not isinstance(keeper, keras.callbacks.ModelCheckpoint):
-        raise WrongAnswer(f"It returns {type(keeper).__name__}. Which callback of Keras saves?")
-    if keeper.filepath != path:
-        raise WrongAnswer("It saves elsewhere than in `path`.")
-    if not keeper.save_weights_only:
-        raise WrongAnswer("It saves the whole model. Only the weights are asked for.")
-    if not keeper.save_best_only:
-        raise WrongAnswer("Each epoch writes over the one before: it keeps the last, not the best.")
-    if keeper.monitor == "val_loss":
-        raise WrongAnswer("It watches the validation loss. That is its default.")
-    if keeper.monitor == "accuracy":
-        raise WrongAnswer("It watches the training accuracy. Which prefix has a validation metric?")
-    if keeper.monitor != "val_accuracy":
-        raise WrongAnswer(f"There is no {keeper.monitor!r} in the history.")
-    model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
+# the highest validation accuracy is that of epoch 1; what else may be watched has its best in another epoch
+_LOGS = (
+    {"loss": 0.9, "accuracy": 0.6, "val_loss": 0.9, "val_accuracy": 0.5},
+    {"loss": 0.8, "accuracy": 0.7, "val_loss": 0.8, "val_accuracy": 0.9},
+    {"loss": 0.7, "accuracy": 0.8, "val_loss": 0.5, "val_accuracy": 0.8},
+    {"loss": 0.6, "accuracy": 0.9, "val_loss": 0.6, "val_accuracy": 0.7},
+    {"loss": 0.5, "accuracy": 0.8, "val_loss": 0.7, "val_accuracy": 0.6},
+)
+
+
+def _numbered(epoch: int) -> keras.Model:
+    """A model compiled with accuracy that has been trained up to an epoch: its weights are the epoch's number."""
+    model = keras.Sequential([keras.Input((1,)), layers.Dense(1, kernel_initializer="zeros")])
+    model.compile(loss="mse", metrics=["accuracy"])
+    zero = keras.ops.zeros((1, 1))
+    model.compute_metrics(zero, zero, zero, None)  # where no mode is given, Keras asks the metric: it must be built
+    model.set_weights([np.full(weight.shape, epoch) for weight in model.get_weights()])
+    return model
+
+
+def _kept(keeper: keras.callbacks.Callback, path: str) -> int:
+    """The epoch whose weights are in the file after a training with `_LOGS`."""
+    model = _numbered(0)
     keeper.set_model(model)
     keeper.on_train_begin()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        for epoch, accuracy in enumerate([0.5, 0.9, 0.7]):
-            model.layers[0].bias.assign([float(epoch)])
-            keeper.on_epoch_end(epoch, {"val_accuracy": accuracy})
+    for epoch, logs in enumerate(_LOGS):
+        model.set_weights([np.full(weight.shape, epoch) for weight in model.get_weights()])
+        keeper.on_epoch_begin(epoch)
+        keeper.on_epoch_end(epoch, dict(logs))
+    keeper.on_train_end()
     if not Path(path).exists():
-        raise WrongAnswer("After three epochs there is no file.")
-    model.load_weights(path)
-    kept = int(model.layers[0].bias[0])
+        raise WrongAnswer("After five epochs there is no file at `path`. Which callback of Keras saves?")
+    loaded = _numbered(-1)
+    tried(lambda: loaded.load_weights(path), "The file holds no weights of the model.")
+    return int(loaded.get_weights()[0].item())
+
+
+def _check_keep_the_best(make: Callable[[str], keras.callbacks.Callback]) -> str:
+    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a metric that is not in the logs
+        path = str(Path(folder, "best.weights.h5"))
+        keeper = require(make(path), keras.callbacks.Callback, "a callback")
+        if not getattr(keeper, "save_weights_only", True):
+            raise WrongAnswer("It saves the whole model. Only the weights are asked for.")
+        if not getattr(keeper, "save_best_only", True):
+            raise WrongAnswer("Each epoch writes over the one before: it keeps the last, not the best.")
+        monitor = getattr(keeper, "monitor", "val_accuracy")
+        if monitor not in _LOGS[0]:
+            raise WrongAnswer(f"There is no {monitor!r} in the history.")
+        kept = tried(lambda: _kept(keeper, path), "It fails in the training.")
+    watched = {
+        "val_loss": "It watches the validation loss. That is the default of `monitor`.",
+        "loss": "It watches the training loss. What is the validation accuracy called in the history?",
+        "accuracy": "It watches the training accuracy. Which prefix has a validation metric?",
+    }
+    if monitor in watched:
+        raise WrongAnswer(watched[monitor])
+    if kept == 0:
+        raise WrongAnswer("The epoch with the lowest validation accuracy is kept. The higher the better: see `mode`.")
     if kept != 1:
-        raise WrongAnswer(
-            f"With accuracies of 0.5, 0.9 and 0.7 it kept epoch {kept}. The higher the better: see `mode`."
-        )
-    return "The mode was guessed from the name, or you gave it. Giving it is safer."
+        best = {2: "that with the lowest loss there", 3: "that with the best training accuracy"}.get(kept, "the last")
+        raise WrongAnswer(f"Not the epoch with the best validation accuracy is kept, but {best}.")
+    return "The mode was guessed from the metric, or you gave it. Giving it is safer."
 
 
 def _solve_keep_the_best():
@@ -242,16 +289,15 @@ def _epochs_run(callback: keras.callbacks.Callback, logs: list[dict]) -> int:
     callback.set_model(model)
     callback.on_train_begin()
     for epoch, values in enumerate(logs):
-        callback.on_epoch_end(epoch, values)
+        callback.on_epoch_begin(epoch)
+        callback.on_epoch_end(epoch, dict(values))
         if model.stop_training:
             return epoch + 1
     return len(logs)
 
 
 def _check_stop_on_gap(make: Callable[[float], keras.callbacks.Callback]) -> str:
-    callback = make(2.0)
-    if not isinstance(callback, keras.callbacks.Callback):
-        raise WrongAnswer(f"The function must return the callback. It returns {type(callback).__name__}.")
+    callback = require(make(2.0), keras.callbacks.Callback, "the callback")
     losses, val_losses = [1.0, 0.8, 0.5, 0.3, 0.2], [1.1, 1.0, 0.9, 0.9, 0.9]
     gap = [{"loss": a, "val_loss": b} for a, b in zip(losses, val_losses)]
     ran = _epochs_run(callback, gap)
@@ -269,6 +315,10 @@ def _check_stop_on_gap(make: Callable[[float], keras.callbacks.Callback]) -> str
         raise WrongAnswer(
             f"It stops after epoch {ran}, with a training loss of {losses[ran - 1]} and a validation loss of "
             f"{val_losses[ran - 1]}. The ratio was 2: a quotient is asked for, not a difference."
+        )
+    if _epochs_run(make(2.0), [{"loss": 0.5, "val_loss": 1.0}] * 2) != 2:
+        raise WrongAnswer(
+            "It stops where the validation loss is just twice the training loss. More than twice is asked for."
         )
     if _epochs_run(make(4.0), gap) != 5:
         raise WrongAnswer("It is right for a ratio of 2. With 4 it is not: does it use `ratio`?")

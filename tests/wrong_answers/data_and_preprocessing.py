@@ -16,6 +16,14 @@ def pipeline(build):
     return lambda x, y, n: build(tf.data.Dataset.from_tensor_slices((x, y)), n)
 
 
+def failing_generator(x, y, batch_size):
+    def batches():
+        yield x + "1", y
+
+    signature = (tf.TensorSpec((None, 3), tf.float32), tf.TensorSpec((None,), tf.int64))
+    return tf.data.Dataset.from_generator(batches, output_signature=signature)
+
+
 def scaled_by(mean, deviation):
     return lambda train, test: tuple((part - mean(train, test)) / deviation(train, test) for part in (train, test))
 
@@ -76,6 +84,12 @@ WRONG = [
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200)), "no batch"),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n)), "reads ahead"),
     (page.training_pipeline, pipeline(lambda d, n: None), "return"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).prefetch(1).batch(n)), "reads ahead"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n).take(0).prefetch(1)), "nothing in it"),
+    (page.training_pipeline, pipeline(lambda d, n: d.map(lambda x, y: (y, x)).shuffle(200).batch(n).prefetch(1)), "has the shapes"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n).map(lambda x, y: x).prefetch(1)), "pair"),
+    (page.training_pipeline, failing_generator, "It cannot be read. (InvalidArgumentError: TypeError"),
+    (page.training_pipeline, lambda x, y: None, "Yours takes (x, y)"),
     (page.standardize, scaled_by(lambda a, b: a.mean(axis=0), lambda a, b: a.std(axis=0)), "constant"),
     (page.standardize, scaled_by(lambda a, b: both(a, b).mean(0), lambda a, b: safe(both(a, b).std(0))), "leak"),
     (page.standardize, scaled_by(lambda a, b: a.mean(), lambda a, b: a.std()), "axis"),
@@ -84,10 +98,13 @@ WRONG = [
     (page.standardize, lambda a, b: ((a - a.mean(0)) / safe(a.std(0)), b), "same two numbers"),
     (page.standardize, lambda a, b: (a - a.mean(0), b - a.mean(0)), "deviation 1"),
     (page.standardize, in_place, "were changed"),
+    (page.standardize, lambda train, test: None, "It returns None"),
+    (page.standardize, lambda train, test: (train.mean(0), train.std(0)), "shapes are (4,)"),
     (page.with_raw_input, raw_input(lambda m, d: layers.Normalization(mean=m, variance=d)), "variance"),
     (page.with_raw_input, raw_input(lambda m, d: layers.Normalization()), "given its state"),
     (page.with_raw_input, raw_input(lambda m, d: layers.Lambda(lambda x: (x - m) / d)), "Lambda"),
     (page.with_raw_input, lambda core, mean, deviation: core, "core itself"),
     (page.with_raw_input, without_core, "core must come last"),
+    (page.with_raw_input, lambda core, mean, deviation: core(mean / deviation), "It returns a"),
     (page.with_raw_input, raw_input(lambda m, d: layers.Rescaling(1 / d, -m)), "does not give"),
 ]  # fmt: skip

@@ -17,6 +17,12 @@ def relu(units):
     return layers.Dense(units, activation="relu")
 
 
+def side_by_side():
+    image = keras.Input((28, 28))
+    x = layers.Flatten()(image)
+    return keras.Model(image, layers.Dense(10, "softmax")(layers.Concatenate()([relu(32)(x), relu(32)(x)])))
+
+
 def without_return():
     keras.Sequential([keras.Input((28, 28)), layers.Flatten()])
 
@@ -48,11 +54,22 @@ WRONG = [
     (page.small_classifier, classifier(relu(32), relu(32), flatten=False), "Flatten"),
     (page.small_classifier, classifier(relu(32), relu(32), activation=None), "sum to 1"),
     (page.small_classifier, classifier(relu(32)), "three Dense layers"),
+    (page.small_classifier, classifier(layers.Dense(32), layers.Activation("linear"), relu(32)), "no activation"),
+    (page.small_classifier, classifier(relu(32), layers.Dense(32), layers.BatchNormalization()), "no activation"),
+    (page.small_classifier, classifier(relu(32), relu(32), activation="sigmoid"), "sum to 1"),
+    (page.small_classifier, side_by_side, "side by side"),
+    (page.small_classifier, lambda: keras.Sequential([keras.Input((None, 28, 28)), layers.Flatten()]), "Keep the Input"),
+    (page.small_classifier, lambda: keras.Sequential, "brackets"),
     (page.loss_for_logits, compiling("categorical_crossentropy"), "takes the logits for probabilities"),
     (page.loss_for_logits, compiling(keras.losses.SparseCategoricalCrossentropy(from_logits=True)), "one-hot"),
     (page.loss_for_logits, compiling(keras.losses.BinaryCrossentropy(from_logits=True)), "yes-or-no"),
     (page.loss_for_logits, compiling(keras.losses.CategoricalCrossentropy), "without its brackets"),
     (page.loss_for_logits, lambda model: model.compile(loss="mse"), "return it"),
+    (page.loss_for_logits, compiling(None), "no loss"),
+    (page.loss_for_logits, compiling("mse"), "mse is not the crossentropy"),
+    (page.loss_for_logits, compiling(lambda y, p: keras.losses.categorical_crossentropy(y, keras.ops.softmax(p), True)), "is not"),
+    (page.loss_for_logits, compiling(keras.losses.CategoricalCrossentropy(True, reduction=None)), "alone"),
+    (page.loss_for_logits, compiling(keras.losses.CategoricalCrossentropy(True, label_smoothing=0.1)), "alone"),
     (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == y.argmax(-1)), "labels.ndim"),
     (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == y), "one-hot"),
     (page.accuracy_of_both, lambda p, y: np.sum(p.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1))), "Divide"),
@@ -62,4 +79,8 @@ WRONG = [
     (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == (y if y.max() > 1 else y.argmax(-1))), "labels.ndim"),
     (page.accuracy_of_both, lambda p, y: round(np.mean(p.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1))), 1), "203"),
     (page.accuracy_of_both, lambda p, y: None, "return"),
+    (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == (y if y.dtype == int else y.argmax(-1))), "one-hot integers"),
+    (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == (y.argmax(-1) if y.shape[-1] == 10 else y)), "labels.ndim"),
+    (page.accuracy_of_both, lambda p, y: f"{np.mean(p.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1))):.0%}", "not one number"),
+    (page.accuracy_of_both, 0.7, "Give a function of two arguments, such as accuracy(probabilities, labels), not 0.7"),
 ]  # fmt: skip

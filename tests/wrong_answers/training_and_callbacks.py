@@ -1,6 +1,7 @@
 """Wrong answers that people give on page 03, and a word of what they are told."""
 
 import keras
+import tensorflow as tf
 
 from exercises import training_and_callbacks as page
 
@@ -10,6 +11,20 @@ def checkpoint(**kwargs):
         return keras.callbacks.ModelCheckpoint(path, **kwargs)
 
     return keep_the_best
+
+
+def saving_when(decide):
+    class Saving(keras.callbacks.Callback):
+        def __init__(self, path):
+            super().__init__()
+            self.path, self.best = path, 1.0
+
+        def on_epoch_end(self, epoch, logs=None):
+            if decide(logs, self.best):
+                self.best = logs["val_loss"]
+                self.model.save_weights(self.path)
+
+    return Saving
 
 
 def gap(decide):
@@ -54,25 +69,39 @@ WRONG = [
     (page.patience, (7, 7), "does not leave the last"),
     (page.patience, (4, 7), "First how many"),
     (page.patience, (7, 6), "reached it first"),
-    (page.patience, 7, "Two numbers"),
+    (page.patience, 7, "two numbers"),
+    (page.patience, (7, 4, 1), "two numbers"),
     (page.warm_up_schedule, lambda e: 0.002 * e if e < 5 else 0.01 * 0.9 ** (e - 5), "count from 0"),
     (page.warm_up_schedule, lambda e: 0.002 * (e + 1) if e < 5 else 0.01 * 0.9 ** (e - 5), "still has 0.01"),
     (page.warm_up_schedule, lambda e: 0.002 * (e + 1) if e < 5 else 0.01 * 0.9**e, "Epoch 5 has"),
     (page.warm_up_schedule, lambda e: 0.002 * (e + 1) if e < 5 else None, "None"),
     (page.warm_up_schedule, lambda e: 1, "integer"),
+    (page.warm_up_schedule, lambda e: tf.constant(0.002) * (e + 1), "Keras wants a float"),
+    (page.warm_up_schedule, lambda e, peak=0.01: peak * (e + 1) / 5 if e < 5 else peak * 0.9 ** (e - 4), "two arguments"),
+    (page.warm_up_schedule, lambda e, rate: rate + 0.002 if e < 5 else rate * 0.9, "Epoch 0"),
     (page.keep_the_best, checkpoint(monitor="val_accuracy", save_weights_only=True), "keeps the last"),
-    (page.keep_the_best, checkpoint(**BEST), "its default"),
+    (page.keep_the_best, checkpoint(**BEST), "the default"),
     (page.keep_the_best, checkpoint(monitor="accuracy", **BEST), "prefix"),
     (page.keep_the_best, checkpoint(monitor="val_accuracy", mode="min", **BEST), "mode"),
     (page.keep_the_best, checkpoint(monitor="val_accuracy", save_best_only=True), "whole model"),
     (page.keep_the_best, lambda path: keras.callbacks.EarlyStopping(), "Which callback of Keras saves"),
     (page.keep_the_best, lambda path: None, "return"),
-    (page.keep_the_best, lambda path: keras.callbacks.ModelCheckpoint, "a call"),
+    (page.keep_the_best, lambda path: keras.callbacks.ModelCheckpoint, "brackets"),
+    (page.keep_the_best, checkpoint(monitor="loss", **BEST), "the training loss"),
+    (page.keep_the_best, checkpoint(monitor="val_acc", mode="max", **BEST), "no 'val_acc'"),
+    (page.keep_the_best, checkpoint(monitor="val_accuracy", mode="max", initial_value_threshold=1.0, **BEST), "no file"),
+    (page.keep_the_best, lambda path: checkpoint(monitor="val_accuracy", **BEST)(path.replace("best", "other")), "no file"),
+    (page.keep_the_best, saving_when(lambda logs, best: logs["val_accuracy"] >= 0.5), "the last"),
+    (page.keep_the_best, saving_when(lambda logs, best: logs["val_loss"] < best), "lowest loss"),
+    (page.keep_the_best, "best.weights.h5", "Give a function of one argument"),
     (page.stop_on_gap, without_return, "must return"),
     (page.stop_on_gap, stops_itself, "self.model"),
     (page.stop_on_gap, gap(lambda logs, ratio: logs["loss"] * ratio > logs["val_loss"]), "larger"),
     (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] > logs["loss"]), "larger"),
     (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] - logs["loss"] > 0.3), "quotient"),
     (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] > 2 * logs["loss"]), "does it use"),
+    (page.stop_on_gap, gap(lambda logs, ratio: logs.get("val_loss", 0) >= ratio * logs["loss"]), "just twice"),
+    (page.stop_on_gap, gap(lambda logs, ratio: logs.get("val_loss", 9) > ratio * logs["loss"]), "stops at once"),
+    (page.stop_on_gap, lambda ratio: keras.callbacks.EarlyStopping, "brackets"),
     (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] > ratio * logs["loss"]), "no val_loss in logs"),
 ]  # fmt: skip

@@ -1,0 +1,157 @@
+"""Right answers of other kinds on page 04."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+from keras import layers, losses, metrics, ops
+
+from exercises import functional as page
+
+
+def with_a_layer_for_relu(x):
+    f = layers.ReLU()(layers.Dense(32)(x))
+    return x + layers.Dense(x.shape[-1])(f)
+
+
+def with_a_model_inside(x):
+    return x + keras.Sequential([layers.Dense(32, "relu"), layers.Dense(x.shape[-1])])(x)
+
+
+def with_operations(x):
+    fit = layers.Dense(x.shape[1])
+    return ops.add(fit(ops.maximum(layers.Dense(32)(x), 0)), x)
+
+
+def with_a_layer_of_its_own(x):
+    class Block(layers.Layer):
+        def build(self, shape):  # the last layer is the first to have weights
+            self.last, self.first = layers.Dense(shape[-1]), layers.Dense(32, activation=tf.nn.relu)
+            self.last.build((None, 32))
+            self.first.build(shape)
+
+        def call(self, inputs):
+            return inputs + self.last(self.first(inputs))
+
+    return Block()(x)
+
+
+def with_dropout(x):
+    f = layers.Dropout(0.5)(layers.Dense(units=32, activation="relu")(x))
+    return layers.Add()([layers.Dense(x.shape[-1], name=f"fit_{x.shape[-1]}")(f), x])
+
+
+INDICES, BINARY = losses.SparseCategoricalCrossentropy(), losses.BinaryCrossentropy()
+ACCURACIES = {"digit": ["accuracy"], "is_even": ["accuracy"]}
+
+
+def compiling(loss=(INDICES, BINARY), loss_weights=(1, 0.5), metrics=ACCURACIES, **more):
+    loss, loss_weights = (list(x) if isinstance(x, tuple) else x for x in (loss, loss_weights))
+
+    def compile_two(model):
+        model.compile(loss=loss, loss_weights=loss_weights, metrics=metrics, **more)
+        return model
+
+    return compile_two
+
+
+def of_digit(y_true, y_pred):
+    return -ops.log(ops.sum(y_pred * ops.one_hot(y_true, 10), axis=-1))
+
+
+def share(y_true, y_pred):
+    return ops.cast(ops.equal(ops.cast(y_true, "int64"), ops.argmax(y_pred, axis=-1)), "float32")
+
+
+def by_its_output_name(model):
+    return keras.Model(model.input, model.outputs[model.output_names.index("main_output")])
+
+
+def between_two_layers(model):
+    return keras.Model(inputs=model.get_layer("image").output, outputs=model.get_layer("main_output").output)
+
+
+def walking_through_the_layers(model):
+    image = x = keras.Input(model.inputs[0].shape[1:])
+    for layer in model.layers[1:]:
+        if layer.name != "aux_output":
+            x = layer(x)
+    return keras.Model(image, x)
+
+
+def within_a_sequential(model):
+    whole = keras.Model(model.inputs[0], model.get_layer("main_output").output)
+    return keras.Sequential([whole])
+
+
+def of_layers_without_the_head(model):
+    layers_kept = [layer for layer in model.layers if layer.name != "aux_output"]
+    return keras.Sequential(layers_kept)
+
+
+def pair():
+    return keras.Input((28, 28), name="left"), keras.Input((28, 28), name="right")
+
+
+def with_a_deep_encoder():
+    left, right = pair()
+    encoder = keras.Sequential([layers.Flatten(), layers.Dense(64, "relu"), layers.Dense(16)])
+    distance = ops.abs(encoder(left) - encoder(right))
+    return keras.Model([left, right], layers.Dense(1, activation="sigmoid")(distance))
+
+
+def with_convolutions_and_a_dictionary():
+    left, right = pair()
+    image = keras.Input((28, 28))
+    x = layers.Conv2D(2, 5, strides=4)(layers.Reshape((28, 28, 1))(image))
+    encoder = keras.Model(image, layers.Dense(16)(layers.GlobalAveragePooling2D()(x)))
+    a, b = encoder(left), encoder(right)
+    distance = ops.maximum(a, b) - ops.minimum(a, b)
+    return keras.Model({"left": left, "right": right}, ops.sigmoid(layers.Dense(1)(distance)))
+
+
+def with_layers_for_everything():
+    class Distance(layers.Layer):
+        def call(self, pair):
+            return ops.sqrt(ops.square(pair[0] - pair[1]))
+
+    left, right = pair()
+    flatten, encoder = layers.Flatten(), layers.Dense(16, "tanh")
+    distance = Distance()([encoder(flatten(x)) for x in (right, left)])
+    return keras.Model([right, left], layers.Activation("sigmoid")(layers.Dense(1, use_bias=False)(distance)))
+
+
+def with_a_head_inside():
+    left, right = pair()
+    encoder = keras.Sequential([layers.Reshape((784,)), layers.Dense(16)])
+    head = keras.Sequential([layers.Dropout(0.1), layers.Dense(1, "sigmoid")])
+    difference = layers.Subtract()([encoder(left), encoder(right)])
+    return keras.Model(inputs=(left, right), outputs=head(layers.Lambda(abs)(difference)))
+
+
+RIGHT = [
+    (page.parameter_count, 261.0),
+    (page.parameter_count, np.sum([5 * 10 + 10, 10 * 10 + 10, 2 * 20 + 20, 30 + 1])),
+    (page.parameter_count, tf.constant(261)),
+    (page.residual_block, with_a_layer_for_relu),
+    (page.residual_block, with_a_model_inside),
+    (page.residual_block, with_operations),
+    (page.residual_block, with_a_layer_of_its_own),
+    (page.residual_block, with_dropout),
+    (page.compile_two, compiling()),
+    (page.compile_two, compiling(loss={"is_even": BINARY, "digit": of_digit}, loss_weights={"is_even": 1, "digit": 2})),
+    (page.compile_two, compiling(loss=["crossentropy", "bce"], loss_weights=[np.float32(2), 1])),
+    (page.compile_two, compiling(metrics={"digit": metrics.SparseCategoricalAccuracy(), "is_even": metrics.BinaryAccuracy()})),
+    (page.compile_two, compiling(metrics={"digit": "acc", "is_even": ["acc", "mse"]})),
+    (page.compile_two, compiling(metrics=["accuracy", "accuracy"], jit_compile=True)),
+    (page.compile_two, compiling(metrics=[["sparse_top_k_categorical_accuracy", share], [metrics.BinaryAccuracy("hits")]], steps_per_execution=4)),
+    (page.compile_two, compiling(metrics=None, weighted_metrics={"digit": ["accuracy"], "is_even": ["binary_accuracy"]})),
+    (page.without_head, by_its_output_name),
+    (page.without_head, between_two_layers),
+    (page.without_head, walking_through_the_layers),
+    (page.without_head, within_a_sequential),
+    (page.without_head, of_layers_without_the_head),
+    (page.same_class, with_a_deep_encoder),
+    (page.same_class, with_convolutions_and_a_dictionary),
+    (page.same_class, with_layers_for_everything),
+    (page.same_class, with_a_head_inside),
+]  # fmt: skip

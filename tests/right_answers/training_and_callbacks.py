@@ -1,0 +1,129 @@
+"""Right answers of other kinds on page 03."""
+
+import functools
+
+import numpy as np
+import tensorflow as tf
+from keras import callbacks, layers
+
+from exercises import training_and_callbacks as page
+
+CHECKPOINT = functools.partial(
+    callbacks.ModelCheckpoint, monitor="val_accuracy", save_best_only=True, save_weights_only=True
+)
+
+
+def from_a_table(epoch):
+    return [0.002, 0.004, 0.006, 0.008, 0.01, *(0.01 * np.cumprod([0.9] * 20))][epoch]
+
+
+def step_by_step(epoch):
+    rate = 0.0
+    for e in range(epoch + 1):
+        rate = rate + 0.002 if e < 5 else rate * 0.9
+    return rate
+
+
+def of_the_current_rate(epoch, rate):
+    return 0.002 * (epoch + 1) if epoch < 5 else rate * 0.9
+
+
+class Schedule:
+    def __init__(self, peak=0.01):
+        self.peak = peak
+
+    def __call__(self, epoch):
+        return min((epoch + 1) / 5 * self.peak, self.peak * 0.9 ** max(0, epoch - 4))
+
+
+def by_position(path):
+    return callbacks.ModelCheckpoint(path, "val_accuracy", 0, True, True, "max")
+
+
+class Best(callbacks.ModelCheckpoint):
+    def __init__(self, path):
+        super().__init__(path, monitor="val_accuracy", mode="max", save_best_only=True, save_weights_only=True)
+
+
+class ByHand(callbacks.Callback):
+    def __init__(self, path):
+        super().__init__()
+        self.path, self.best = path, -np.inf
+
+    def on_epoch_end(self, epoch, logs=None):
+        if logs["val_accuracy"] > self.best:
+            self.best = logs["val_accuracy"]
+            self.model.save_weights(self.path)
+
+
+def in_a_lambda(path):
+    seen = []
+
+    def on_epoch_end(epoch, logs):
+        seen.append(logs["val_accuracy"])
+        if seen[-1] == max(seen):
+            callback.model.save_weights(path, overwrite=True)
+
+    callback = callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
+    return callback
+
+
+class StopOnGap(callbacks.Callback):
+    """The class itself is a function that gives a callback."""
+
+    def __init__(self, ratio):
+        super().__init__()
+        self.ratio = ratio
+
+    def on_epoch_end(self, epoch, logs=None):
+        loss, val_loss = logs.get("loss"), logs.get("val_loss")
+        if val_loss is not None and val_loss / loss > self.ratio:
+            self.model.stop_training = True
+
+
+def stop_in_a_lambda(ratio):
+    def on_epoch_end(epoch, logs):
+        callback.model.stop_training |= logs.get("val_loss", 0) > ratio * logs["loss"]
+
+    callback = callbacks.LambdaCallback(on_epoch_end=on_epoch_end)
+    return callback
+
+
+def stop_by_trying(ratio):
+    class Trying(callbacks.Callback):
+        def on_epoch_end(self, epoch, logs=None):
+            try:
+                gap = logs["val_loss"] - ratio * logs["loss"]
+            except KeyError:
+                return
+            if gap > 0:
+                self.model.stop_training = True
+
+    return Trying()
+
+
+CONVOLVED = layers.Conv2D(32, 5, 2, "same").compute_output_shape((None, 50, 50, 3))
+
+RIGHT = [
+    (page.shape_after_pooling, [8, 8, 32]),
+    (page.shape_after_pooling, np.array([8, 8, 32])),
+    (page.shape_after_pooling, layers.MaxPooling2D(3).compute_output_shape(CONVOLVED)[1:]),
+    (page.shape_after_pooling, tf.TensorShape([8, 8, 32])),
+    (page.patience, [7, 4]),
+    (page.patience, np.array([7, 4])),
+    (page.patience, (np.int64(7), 4.0)),
+    (page.warm_up_schedule, from_a_table),
+    (page.warm_up_schedule, step_by_step),
+    (page.warm_up_schedule, of_the_current_rate),
+    (page.warm_up_schedule, Schedule()),
+    (page.warm_up_schedule, lambda e: np.float32(np.interp(e, [0, 4], [0.002, 0.01]) * 0.9 ** np.clip(e - 4, 0, None))),
+    (page.keep_the_best, CHECKPOINT),
+    (page.keep_the_best, functools.partial(CHECKPOINT, mode="max", initial_value_threshold=0.3)),
+    (page.keep_the_best, by_position),
+    (page.keep_the_best, Best),
+    (page.keep_the_best, ByHand),
+    (page.keep_the_best, in_a_lambda),
+    (page.stop_on_gap, StopOnGap),
+    (page.stop_on_gap, stop_in_a_lambda),
+    (page.stop_on_gap, stop_by_trying),
+]  # fmt: skip
