@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import tensorflow as tf
 
-from exercises.answers import WrongAnswer, described, integers, number
+from exercises.answers import WrongAnswer, described, integers, number, plain
 from exercises.exercise import Exercise
 from text_recognizer.pipelines.arrays import batched_dataset
 
@@ -66,7 +66,7 @@ def _check_format(scale: Callable) -> str:
         try:
             result = run()
         except Exception as error:
-            first_line = str(error).partition("\n")[0]
+            first_line = plain(error).partition("\n")[0]
             raise WrongAnswer(f"With {kind} it ends in {type(error).__name__}: {first_line}") from error
         if not isinstance(result, tuple) or len(result) != 2:
             raise WrongAnswer("It must return two things, the images and the labels: return x, y.")
