@@ -117,17 +117,30 @@ def require(value: Any, kind: type, what: str) -> Any:
 
 
 def described(value: Any) -> str:
-    """What `value` is, in a few words: `3`, `'red'`, `[13, 32]`, `the class Dense`, `a Tensor of shape (3, 2)`."""
-    if value is None or isinstance(value, (bool, int, float, complex, str, bytes, list, tuple, set, dict)):
+    """What `value` is, in a few words: `3`, `'red'`, `[13, 32]`, `the class Dense`, `a tensor of shape (3, 2)`."""
+    if _is_plain(value):
         return reprlib.repr(value)
+    if isinstance(value, (list, tuple, set, dict)):
+        return f"a {type(value).__name__} of {len(value)}"
     if isinstance(value, np.generic):
         return str(value)
     if inspect.isclass(value) or inspect.isroutine(value):
         return f"the {'class' if inspect.isclass(value) else 'function'} {value.__name__}"
-    kind = "array" if isinstance(value, np.ndarray) else type(value).__name__
-    shape = getattr(value, "shape", None)
+    kind, shape = type(value).__name__, getattr(value, "shape", None)
+    kind = {"ndarray": "array", "EagerTensor": "tensor", "SymbolicTensor": "tensor"}.get(kind, kind)
     article = "an" if kind[0] in "AEIOUaeiou" else "a"
-    return f"{article} {kind}" + (f" of shape {tuple(shape)}" if isinstance(shape, (tuple, list)) else "")
+    try:
+        return f"{article} {kind} of shape {tuple(shape)}"
+    except (TypeError, ValueError):  # it has none, or a graph leaves it open
+        return f"{article} {kind}"
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, dict):
+        return all(map(_is_plain, value.values()))
+    if isinstance(value, (list, tuple, set)):
+        return all(map(_is_plain, value))
+    return value is None or isinstance(value, (bool, int, float, complex, str, bytes))
 
 
 def arguments(function: Callable) -> str:

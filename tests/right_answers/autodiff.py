@@ -94,7 +94,7 @@ def derivative(f):
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = f(x)
-        return tape.jacobian(y, x)
+        return tape.gradient(y, x)
 
     return slope
 
@@ -128,29 +128,17 @@ def by_train_on_batch(model, loss_function, optimizer, x, y):
     return model.train_on_batch(x, y)
 
 
-@tf.function
-def in_a_graph(model, loss_function, optimizer, x, y):
-    with tf.GradientTape() as tape:
-        loss = loss_function(y, model(x, training=True)) + keras.ops.sum(model.losses)
-    gradients = tape.gradient(loss, model.trainable_variables)
-    optimizer.apply_gradients(zip(gradients, model.trainable_variables))
-    return loss
-
-
 def without_state(model, loss_function, optimizer, x, y):
-    """As it is written for JAX: a call gives the new statistics, and the optimizer the new weights."""
+    """As it is written for JAX: a call changes nothing, and gives the new statistics."""
     trained = [v.value for v in model.trainable_variables]
     with tf.GradientTape() as tape:
         tape.watch(trained)
         statistics = [v.value for v in model.non_trainable_variables]
         y_pred, statistics, penalties = model.stateless_call(trained, statistics, x, training=True, return_losses=True)
         loss = loss_function(y, y_pred) + sum(penalties)
-    gradients = tape.gradient(loss, trained)
     optimizer.build(model.trainable_variables)
-    state = [v.value for v in optimizer.variables]
-    trained, state = optimizer.stateless_apply(state, gradients, trained)
-    variables = [*model.trainable_variables, *model.non_trainable_variables, *optimizer.variables]
-    for variable, value in zip(variables, [*trained, *statistics, *state]):
+    optimizer.apply(tape.gradient(loss, trained))
+    for variable, value in zip(model.non_trainable_variables, statistics):
         variable.assign(value)
     return loss
 
@@ -239,7 +227,6 @@ RIGHT = [
     (page.second_derivative, as_a_float),
     (page.one_step, by_apply),
     (page.one_step, by_train_on_batch),
-    (page.one_step, in_a_graph),
     (page.one_step, without_state),
     (page.one_step, in_two_parts),
     (page.one_step, with_an_accuracy_afterwards),

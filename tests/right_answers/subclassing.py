@@ -25,6 +25,18 @@ class Scale(layers.Layer):
         return tf.einsum("...i,i->...i", x, self.gamma)
 
 
+def with_a_layer_built_later():
+    class Wrapper(layers.Layer):
+        def __init__(self):
+            super().__init__()
+            self.scale = in_a_row()
+
+        def call(self, inputs):
+            return self.scale(inputs)
+
+    return Wrapper()
+
+
 def in_a_row():
     class Scale(layers.Layer):
         def build(self, input_shape):
@@ -113,7 +125,7 @@ def with_cond():
         def call(self, inputs, training=None):
             if training:
                 top = ops.norm(ops.ravel(inputs), ord=np.inf)
-                self.largest.assign(ops.cond(top > self.largest, lambda: top, lambda: ops.identity(self.largest)))
+                self.largest.assign(ops.cond(top > self.largest, lambda: top, lambda: self.largest + 0))
             return ops.multiply(inputs, ops.reciprocal(self.largest))
 
     return Largest()
@@ -126,8 +138,8 @@ def with_a_layer_that_remembers():
 
         def call(self, inputs, training=None):
             if training:
-                self.largest.assign(ops.amax(ops.stack([ops.amax(ops.absolute(inputs)), self.largest])))
-            return ops.identity(self.largest)
+                self.largest.assign(ops.amax([ops.amax(ops.absolute(inputs)), self.largest.value]))
+            return ops.convert_to_tensor(self.largest)
 
     class Largest(layers.Layer):
         def __init__(self):
@@ -228,6 +240,7 @@ RIGHT = [
     (page.what_keras_sees, {line: f" {word.capitalize()}" for line, word in SEEN.items()}),
     (page.what_keras_sees, MappingProxyType({line: np.str_(word) for line, word in SEEN.items()})),
     (page.scale_layer, Scale),
+    (page.scale_layer, with_a_layer_built_later),
     (page.scale_layer, in_a_row),
     (page.scale_layer, from_zero),
     (page.scale_layer, one_weight_a_feature),

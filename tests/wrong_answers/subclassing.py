@@ -44,16 +44,6 @@ def scale_in_init():
     return Scale()
 
 
-def scale_made_in_call():
-    class Scale(layers.Layer):
-        def call(self, inputs):
-            if not self.weights:
-                self.scale = self.add_weight(shape=(inputs.shape[-1],), initializer="ones")
-            return inputs * self.scale
-
-    return Scale()
-
-
 def scale_class():
     class Scale(layers.Layer):
         pass
@@ -324,7 +314,6 @@ WRONG = [
     (page.scale_layer, scale(call=lambda x, scale: np.asarray(x) * np.asarray(scale)), "No gradient"),
     (page.scale_layer, scale(call=lambda x, scale: x * scale**2), "not by 1, 2, -3"),
     (page.scale_layer, scale(call=lambda x, scale: ops.sum(x * scale, axis=-1)), "not of shape (4, 3)"),
-    (page.scale_layer, scale_made_in_call, "build makes no weights"),
     (page.largest_seen, largest_in_python, "not saved"),
     (page.largest_seen, largest(assign, trainable=True), "the optimizer would change it"),
     (page.largest_seen, largest(assign, shape=(2,)), "One number"),
@@ -337,7 +326,7 @@ WRONG = [
     (page.largest_seen, largest(largest_by_numpy), "keras.ops has the functions"),
     (page.largest_seen, largest(largest_by_python_max), "keras.ops has the functions"),
     (page.residual_net, lambda: RIGHT()(12, 3, 0.5), "the class"),
-    (page.residual_net, RIGHT(), "the class"),
+    (page.residual_net, RIGHT(), "called with no arguments"),
     (page.residual_net, positions_refused, "positional argument"),
     (page.residual_net, scaling_nothing, "divided by 1 - rate"),
     (page.residual_net, residual(call=dropping_in_the_last), "Not every block"),
