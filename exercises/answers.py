@@ -80,6 +80,8 @@ def integers(values: Any) -> list[int] | None:
     >>> integers(np.array([2.0, 1.0]))
     [2, 1]
     """
+    if isinstance(values, Mapping):
+        return None
     try:
         entries = iter(values)
     except TypeError:

@@ -69,7 +69,7 @@ def _check_format(scale: Callable) -> str:
             first_line = plain(error).partition("\n")[0]
             raise WrongAnswer(f"With {kind} it ends in {type(error).__name__}: {first_line}") from error
         if not isinstance(result, tuple) or len(result) != 2:
-            raise WrongAnswer("It must return two things, the images and the labels: return x, y.")
+            raise WrongAnswer("It must return two things as a tuple, the images and the labels: return x, y.")
         for name, given, original in zip(("images", "labels"), result, (x, y)):
             if getattr(given, "shape", None) != original.shape:
                 raise WrongAnswer(
