@@ -84,7 +84,13 @@ def by_rescaling(core, mean, deviation):
 
 def by_operations(core, mean, deviation):
     inputs = keras.Input((len(mean),))
-    return keras.Model(inputs, core(ops.divide(inputs - mean.tolist(), deviation.tolist())))
+    return keras.Model(inputs, core((inputs - mean) / deviation))
+
+
+def by_operations_of_keras(core, mean, deviation):
+    inputs = keras.Input(core.input_shape[1:])
+    scaled = ops.divide(ops.subtract(inputs, ops.array(mean, "float32")), ops.array(deviation, "float32"))
+    return keras.Model(inputs, core(scaled))
 
 
 def by_adapting(core, mean, deviation):
@@ -148,6 +154,7 @@ RIGHT = [
     (page.standardize, lambda train, test: [(p - train.mean(0)) / (train.std(0) + 1e-8) for p in (train, test)]),
     (page.with_raw_input, by_rescaling),
     (page.with_raw_input, by_operations),
+    (page.with_raw_input, by_operations_of_keras),
     (page.with_raw_input, by_adapting),
     (page.with_raw_input, by_dense),
     (page.with_raw_input, into_the_first_layer),

@@ -136,7 +136,6 @@ RIGHT = [
     (page.small_classifier, one_unit),
     (page.small_classifier, rows_first),
     (page.loss_for_logits, compiling([CROSSENTROPY])),
-    (page.loss_for_logits, compiling(lambda model: {model.output_names[0]: CROSSENTROPY})),
     (page.loss_for_logits, compiling(lambda model: tf.nn.softmax_cross_entropy_with_logits)),
     (page.loss_for_logits, compiling(lambda model: functools.partial(keras.losses.categorical_crossentropy, from_logits=True))),
     (page.loss_for_logits, compiling(lambda model: OfLogits(name="not_sparse"))),

@@ -18,7 +18,7 @@ def pipeline(build):
 
 def failing_generator(x, y, batch_size):
     def batches():
-        yield x + "1", y
+        yield x, y["label"]
 
     signature = (tf.TensorSpec((None, 3), tf.float32), tf.TensorSpec((None,), tf.int64))
     return tf.data.Dataset.from_generator(batches, output_signature=signature)
@@ -88,7 +88,7 @@ WRONG = [
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n).take(0).prefetch(1)), "nothing in it"),
     (page.training_pipeline, pipeline(lambda d, n: d.map(lambda x, y: (y, x)).shuffle(200).batch(n).prefetch(1)), "has the shapes"),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n).map(lambda x, y: x).prefetch(1)), "pair"),
-    (page.training_pipeline, failing_generator, "It cannot be read. (InvalidArgumentError: TypeError"),
+    (page.training_pipeline, failing_generator, "IndexError: only integers"),
     (page.training_pipeline, lambda x, y: None, "Yours takes (x, y)"),
     (page.standardize, scaled_by(lambda a, b: a.mean(axis=0), lambda a, b: a.std(axis=0)), "constant"),
     (page.standardize, scaled_by(lambda a, b: both(a, b).mean(0), lambda a, b: safe(both(a, b).std(0))), "leak"),
