@@ -325,28 +325,41 @@ class _Sizes(layers.Layer):
         return x
 
 
-def _check_pieces(gradients_in_pieces: Callable) -> str:
-    x, y = _examples()
+def _model_with_a_frozen_layer() -> tuple[keras.Model, _Sizes]:
+    """A model with the same weights each time, and its first layer."""
     sizes, glorot = _Sizes(), keras.initializers.GlorotUniform
     frozen = layers.Dense(4, trainable=False, kernel_initializer=glorot(0))
     hidden, last = layers.Dense(8, "tanh", kernel_initializer=glorot(1)), layers.Dense(3, kernel_initializer=glorot(2))
-    model = keras.Sequential([keras.Input((4,)), sizes, frozen, hidden, last])
+    return keras.Sequential([keras.Input((4,)), sizes, frozen, hidden, last]), sizes
+
+
+def _pieces() -> list[tuple[tf.Tensor, tf.Tensor]]:
+    x, y = _examples()
+    return [(x[a:b], y[a:b]) for a, b in ((0, 6), (6, 10), (10, 12))]
+
+
+@functools.cache
+def _gradients_of_whole_and_pieces() -> list[list[tf.Tensor]]:
+    (model, _), crossentropy = _model_with_a_frozen_layer(), keras.losses.CategoricalCrossentropy(from_logits=True)
+
+    def of(x, y):
+        with tf.GradientTape() as tape:
+            loss = crossentropy(y, model(x))
+        return tape.gradient(loss, model.trainable_variables)
+
+    return [of(*part) for part in (_examples(), *_pieces())]
+
+
+def _check_pieces(gradients_in_pieces: Callable) -> str:
+    (model, sizes), pieces = _model_with_a_frozen_layer(), _pieces()
     crossentropy, calls = keras.losses.CategoricalCrossentropy(from_logits=True), []
-    pieces = [(x[a:b], y[a:b]) for a, b in ((0, 6), (6, 10), (10, 12))]
 
     def loss_function(y_true, y_pred):
         examples = tf.convert_to_tensor(y_true).shape[0] or 0  # a graph may leave it open
         calls.append((examples, any(y_pred is labels for _, labels in pieces)))
         return crossentropy(y_true, y_pred)
 
-    def of(part):
-        with tf.GradientTape() as tape:
-            loss = crossentropy(part[1], model(part[0]))
-        return tape.gradient(loss, model.trainable_variables)
-
-    right, parts = of((x, y)), [of(piece) for piece in pieces]
     before, _ = _state(model)
-    sizes.seen.clear()
     answer = gradients_in_pieces(model, loss_function, pieces)
     answer = list(answer) if isinstance(answer, (list, tuple, Iterator)) else None
     if not all(map(np.array_equal, before, _state(model)[0])):
@@ -359,18 +372,19 @@ def _check_pieces(gradients_in_pieces: Callable) -> str:
         raise WrongAnswer(f"loss_function got {max(calls)[0]} examples at once, more than the largest piece has.")
     if max(sizes.seen, default=0) > 6:
         raise WrongAnswer(f"The model got {max(sizes.seen)} examples at once, more than the largest piece has.")
-    if answer is None or len(answer) != len(right):
-        raise WrongAnswer(f"Return a list of {len(right)} gradients, one for each trainable variable.")
+    if answer is None or len(answer) != len(before):
+        raise WrongAnswer(f"Return a list of {len(before)} gradients, one for each trainable variable.")
     if any(g is None for g in answer):
         raise WrongAnswer("A gradient is None. Is the loss computed inside the tape?")
     if any(isinstance(g, (list, tuple)) for g in answer):
         raise WrongAnswer("Return the gradients alone, without their variables.")
-    if any(np.shape(g) != tuple(r.shape) for g, r in zip(answer, right)):
+    if any(np.shape(gradient) != weight.shape for gradient, weight in zip(answer, before)):
         raise WrongAnswer("A gradient has not the shape of its variable. Is the order that of trainable_variables?")
 
     def same(expected):
         return _all_close(answer, expected)
 
+    right, *parts = _gradients_of_whole_and_pieces()
     together = list(zip(*parts))
     if same([sum(g) for g in together]):
         raise WrongAnswer(

@@ -313,6 +313,7 @@ def _check_residual(make: Callable[[], type[keras.Model]]) -> str:
     if np.allclose(model(x, training=True), outputs):
         raise WrongAnswer("With training=True nothing is dropped.")
     _require_gradients(model, x)
+    _check_dropout(model)
     try:
         loaded = _loaded(model, cls)
     except NotImplementedError as error:
@@ -326,7 +327,6 @@ def _check_residual(make: Callable[[], type[keras.Model]]) -> str:
         raise WrongAnswer("The loaded model gives other outputs than the saved one.")
     if loaded.name != model.name:
         raise WrongAnswer("The loaded model has lost its name. get_config must also return what the parent returns.")
-    _check_dropout(model)
     if not np.allclose(_dropped(loaded)[0], [0, 0.25, 0.25, 0.25], atol=0.1):
         raise WrongAnswer("The loaded model has another dropout rate.")
     return "Without get_config the same file would have come back with other arguments, or not at all."
@@ -373,13 +373,13 @@ def _dropped(model: keras.Model) -> tuple[list[float], np.ndarray]:
     All other weights are 0, but for those of the head, which shows what comes. The first layer's bias is the one of
     which nothing is dropped.
     """
-    biases = [weight for weight in model.weights if weight.shape == (12,)]
-    kept = []
+    biases, kept, before = [weight for weight in model.weights if weight.shape == (12,)], [], model.get_weights()
     for bias in biases:
         for weight in model.weights:
             weight.assign(np.eye(12, 10) if weight.shape == (12, 10) else np.zeros(weight.shape))
         bias.assign(np.ones(12))
         kept.append(np.asarray(model(np.ones((64, 7), "float32"), training=True)).ravel())
+    model.set_weights(before)
     kept.sort(key=lambda values: np.mean(values == 0))
     return [float(np.mean(values == 0)) for values in kept], np.concatenate([v[v != 0] for v in kept[1:]])
 
