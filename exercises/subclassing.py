@@ -392,7 +392,8 @@ def _loaded(model, cls):
 
 
 def _last_line(error):
-    return [line for line in str(error).splitlines() if line.strip()][-1][-160:]
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    return lines[-1][-160:] if lines else type(error).__name__
 
 
 def _solve_residual():
