@@ -11,6 +11,7 @@ import os
 import re
 import reprlib
 import sysconfig
+import textwrap
 import traceback
 from collections.abc import Callable, Mapping
 from numbers import Integral, Real
@@ -120,29 +121,27 @@ def require(value: Any, kind: type, what: str) -> Any:
 
 def described(value: Any) -> str:
     """What `value` is, in a few words: `3`, `'red'`, `[13, 32]`, `the class Dense`, `a tensor of shape (3, 2)`."""
+    if isinstance(value, np.generic):
+        return str(value)
     if _is_plain(value):
         return reprlib.repr(value)
     if isinstance(value, (list, tuple, set, dict)):
         return f"a {type(value).__name__} of {len(value)}"
-    if isinstance(value, np.generic):
-        return str(value)
     if inspect.isclass(value) or inspect.isroutine(value):
         return f"the {'class' if inspect.isclass(value) else 'function'} {value.__name__}"
-    kind, shape = type(value).__name__, getattr(value, "shape", None)
+    kind = type(value).__name__.lstrip("_")
     kind = {"ndarray": "array", "EagerTensor": "tensor", "SymbolicTensor": "tensor"}.get(kind, kind)
-    article = "an" if kind[0] in "AEIOUaeiou" else "a"
     try:
-        return f"{article} {kind} of shape {tuple(shape)}"
-    except (TypeError, ValueError):  # it has none, or a graph leaves it open
-        return f"{article} {kind}"
+        shape = f" of shape {tuple(value.shape)}"
+    except Exception:  # it has none, or does not know it
+        shape = ""
+    return f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}{shape}"
 
 
 def _is_plain(value: Any) -> bool:
-    if isinstance(value, dict):
-        return all(map(_is_plain, value.values()))
-    if isinstance(value, (list, tuple, set)):
-        return all(map(_is_plain, value))
-    return value is None or isinstance(value, (bool, int, float, complex, str, bytes))
+    if isinstance(value, (list, tuple, set, dict)):
+        return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
+    return value is None or isinstance(value, (bool, int, float, complex, str, bytes, np.generic))
 
 
 def arguments(function: Callable) -> str:
@@ -172,7 +171,8 @@ def _function(answer: Any, solution: Callable) -> Callable:
     try:
         takes.bind(*inspect.signature(solution).parameters)
     except TypeError:
-        raise WrongAnswer(f"It is called with {arguments(solution)}: {called}. Yours takes {takes}.") from None
+        own = textwrap.shorten(str(takes), 80, placeholder=" ...)")
+        raise WrongAnswer(f"It is called with {arguments(solution)}: {called}. Yours takes {own}.") from None
     return answer
 
 
@@ -221,7 +221,8 @@ def tried(attempt: Callable[[], Any], told: str) -> Any:
     except Exception as error:
         if isinstance(error, WrongAnswer) or line_of_the_learner(error):
             raise
-        raise WrongAnswer(f"{told} ({type(error).__name__}: {plain(error)})") from error
+        reason = textwrap.shorten(plain(error), 200, placeholder=" ...")
+        raise WrongAnswer(f"{told} ({type(error).__name__}: {reason})") from error
 
 
 def plain(error: BaseException) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers
 
 from exercises.answers import WrongAnswer, line_of_the_learner, plain, require, tried
@@ -149,48 +150,46 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
         raise WrongAnswer("Compile the model that comes in, and return it.")
     if model.loss is None:
         raise WrongAnswer("Both outputs need a loss.")
-    generator = np.random.default_rng(0)
-    x = generator.normal(size=(32, 6)).astype("float32")
+    x = np.random.default_rng(0).normal(size=(32, 6)).astype("float32")
     outputs = model(x)
     p_digit, p_even = map(np.asarray, outputs)
-    # 11 of 32 digits are right, and 20 of 32 of the others: shares that nothing else has by chance
+    # of the digits 11 are right, and of the others 20: shares that nothing else has by chance
     digit = (p_digit.argmax(axis=-1) + (np.arange(32) >= 11)) % 10
     even = np.where(np.arange(32)[:, None] < 20, p_even > 0.5, p_even <= 0.5).astype("float32")
+    accuracies = {"digit": 11 / 32, "is_even": 20 / 32}
 
-    def measured(digit: np.ndarray, even: np.ndarray) -> tuple[float, dict[str, float], tuple[float, float]]:
-        """The total loss, the metrics, and what the two losses should be."""
-        labels = {"digit": keras.ops.convert_to_tensor(digit), "is_even": keras.ops.convert_to_tensor(even)}
-        total = float(model.compute_loss(x, labels, outputs))
+    def labels(digit: np.ndarray, even: np.ndarray) -> dict[str, tf.Tensor]:
+        return {"digit": tf.convert_to_tensor(digit), "is_even": tf.convert_to_tensor(even)}
+
+    def losses(digit: np.ndarray, even: np.ndarray) -> tuple[float, float]:
+        """What the two losses should be."""
         of_digit = -np.log(p_digit[np.arange(32), digit]).mean()
-        of_even = -np.log(np.where(even == 1, p_even, 1 - p_even)).mean()
-        found = {name: float(value) for name, value in model.compute_metrics(x, labels, outputs, None).items()}
-        return total, found, (of_digit, of_even)
+        return of_digit, -np.log(np.where(even == 1, p_even, 1 - p_even)).mean()
 
+    others = (digit + 1) % 10, 1 - even  # a second total tells the two weights
     try:
-        total, found, (a, b) = measured(digit, even)
+        total = float(model.compute_loss(x, labels(digit, even), outputs))
+        reported = model.compute_metrics(x, labels(digit, even), outputs, None)
+        second = float(model.compute_loss(x, labels(*others), outputs))
     except Exception as error:
         if line_of_the_learner(error):
             raise
         raise WrongAnswer(_refused(model, error)) from error
+    found = {name: float(value) for name, value in reported.items()}
     if "digit_loss" not in found or "is_even_loss" not in found:
         raise WrongAnswer("Both outputs need a loss.")
-    if not np.isclose(found["is_even_loss"], b, rtol=1e-3):
+    right = losses(digit, even)
+    if not np.isclose(found["is_even_loss"], right[1], rtol=1e-3):
         raise WrongAnswer("is_even is one number between 0 and 1, from one sigmoid. Which loss is made for that?")
-    if not np.isclose(found["digit_loss"], a, rtol=1e-3):
+    if not np.isclose(found["digit_loss"], right[0], rtol=1e-3):
         raise WrongAnswer("digit has ten classes, and its labels are indices. Which loss is that?")
-    # a second total tells the two weights
-    second, _, (c, d) = measured((digit + 1) % 10, 1 - even)
-    of_digit, of_even = np.linalg.solve([[a, b], [c, d]], [total, second])
+    of_digit, of_even = np.linalg.solve([right, losses(*others)], [total, second])
     if np.isclose(of_digit, of_even, rtol=1e-3):
         raise WrongAnswer("Both count alike. is_even should count half as much.")
     if np.isclose(of_even, 2 * of_digit, rtol=1e-3):
         raise WrongAnswer("The weights are the wrong way round: digit counts half here.")
     if not np.isclose(of_digit, 2 * of_even, rtol=1e-3):
         raise WrongAnswer(f"The weights are {of_digit:.3g} and {of_even:.3g}. The second should be half the first.")
-    accuracies = {
-        "digit": (p_digit.argmax(axis=-1) == digit).mean(),
-        "is_even": ((p_even > 0.5) == even).mean(),
-    }
     missing = [
         output
         for output, accuracy in accuracies.items()

@@ -101,10 +101,20 @@ def odd():
     compiled.compile(loss="mse")
     numbers = [0, -1, 1.5, math.nan, math.inf, 10**30, np.float32(2), np.zeros((2, 3)), np.zeros(0), tf.zeros(3)]
     held = ["", "text", b"text", None, True, 1j, [], {}, (), {1, 2}, ["text"], [[1, 2], [3]], (None, None)]
-    made = [Odd, Odd(), keras.Input((3,)), layers.Dense(3), layers.Dense, built, compiled, tf.data.Dataset.range(3)]
+    made = [Odd, Odd(), keras.Input((3,)), layers.Dense(3), built, tf.data.Dataset.range(3)]
     functions = [lambda: None, lambda x: x, lambda x, y: (x, y), lambda x, y, z: x, len, np.mean]
-    returned = [None, True, math.nan, 10**30, "text", 1j, [], {}, {1, 2}, (None, None), np.zeros((2, 3)), *made]
-    return [*numbers, *held, *made, keras.Sequential(), keras.callbacks.Callback, *functions, *map(returning, returned)]
+    returned = [None, math.nan, "text", [], {"a": 1}, np.zeros((2, 3)), *made]
+    return [
+        *numbers,
+        *held,
+        *made,
+        compiled,
+        keras.Sequential(),
+        layers.Dense,
+        keras.callbacks.Callback,
+        *functions,
+        *map(returning, returned),
+    ]
 
 
 @pytest.mark.parametrize("name", EXERCISES)
