@@ -229,7 +229,7 @@ def plain(error: BaseException) -> str:
     """The message of an error, without colours, TensorFlow's names of nodes, and the traceback that it may hold."""
     text = re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?", "", str(error))
     if text.startswith("in user code:"):  # AutoGraph: the traceback, and the error at the end
-        return text.strip().rpartition("\n")[2].strip()
+        return text.strip().rpartition("\n")[2].strip().removeprefix(f"{type(error).__name__}: ")
     return text.partition("\nTraceback ")[0].strip()
 
 
@@ -247,11 +247,16 @@ _PACKAGES = {"site-packages", "dist-packages"}
 def line_of_the_learner(error: BaseException) -> traceback.FrameSummary | None:
     """The last line of her own code that `error` came through, or None: the error is then not hers.
 
-    Her own is what belongs neither to the course nor to a library: a cell, or a file that she imports.
+    Her own is what belongs neither to the course nor to a library: a cell, or a file that she imports. What TensorFlow
+    makes of it for a graph is not what she wrote.
     """
 
     def hers(file: str) -> bool:
-        return not (file.startswith((*_NOT_HERS, "<frozen ")) or _PACKAGES & {*Path(file).parts})
+        return not (
+            file.startswith((*_NOT_HERS, "<frozen "))
+            or _PACKAGES & {*Path(file).parts}
+            or Path(file).name.startswith("__autograph_generated_file")
+        )
 
     lines = [frame for frame in traceback.extract_tb(error.__traceback__) if hers(frame.filename)]
     return lines[-1] if lines else None

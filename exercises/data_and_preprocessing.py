@@ -111,7 +111,7 @@ def _reads_ahead(dataset: tf.data.Dataset) -> bool:
 
 
 def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
-    n, size = 103, 10
+    n, size = 5003, 64  # more than the round numbers that are written for a buffer
     x = np.arange(n, dtype="float32")[:, None] * np.ones(3, "float32")
     y = np.arange(n)
     dataset = require(pipeline(x, y, size), tf.data.Dataset, "a dataset")
@@ -120,24 +120,30 @@ def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
         raise WrongAnswer("Each batch must be a pair (x, y).")
     if int(dataset.cardinality()) == tf.data.INFINITE_CARDINALITY:
         raise WrongAnswer("It never ends: a repeat without a number. fit starts each epoch itself.")
-    epochs = [tried(lambda: list(dataset.take(3 * n).as_numpy_iterator()), "It cannot be read.") for _ in range(2)]
+
+    def read(count: int) -> list[tuple[np.ndarray, np.ndarray]]:
+        return tried(lambda: list(dataset.take(count).as_numpy_iterator()), "It cannot be read.")
+
+    for first, first_labels in read(1):
+        if first.shape == (3,):
+            raise WrongAnswer(
+                "These are single examples: there is no batch in it. batch changes nothing: it returns a new dataset."
+            )
+        if first.shape != (size, 3) or first_labels.shape != (size,):
+            raise WrongAnswer(
+                f"A batch has the shapes {first.shape} and {first_labels.shape}, not {(size, 3)} and {(size,)}."
+            )
+    epochs = [read(3 * n // size) for _ in range(2)]
     if not all(epochs):
         raise WrongAnswer("There is nothing in it.")
-    first, first_labels = epochs[0][0]
-    if first.shape == (3,):
-        raise WrongAnswer(
-            "These are single examples: there is no batch in it. batch changes nothing: it returns a new dataset."
-        )
-    if first.shape != (size, 3) or first_labels.shape != (size,):
-        raise WrongAnswer(
-            f"A batch has the shapes {first.shape} and {first_labels.shape}, not {(size, 3)} and {(size,)}."
-        )
     labels = [[batch[1] for batch in epoch] for epoch in epochs]
     orders = [np.concatenate(epoch) for epoch in labels]
     if len(orders[0]) > n:
         raise WrongAnswer("An epoch holds examples more than once: leave repeat to fit.")
     if len(orders[0]) < n:
         raise WrongAnswer(f"An epoch has {len(orders[0])} of {n} examples. What became of the last, smaller batch?")
+    if any(len(np.unique(order)) < n for order in orders):
+        raise WrongAnswer("In an epoch some examples come twice, and others never.")
     if any((xs[:, 0] != ys).any() for epoch in epochs for xs, ys in epoch):
         raise WrongAnswer("Images and labels no longer belong together.")
     if (orders[0] == np.arange(n)).all():
@@ -148,7 +154,7 @@ def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
         raise WrongAnswer(
             "Both epochs have the same order. Is there a cache behind the shuffle, or reshuffle_each_iteration=False?"
         )
-    if max((np.arange(n) - np.argsort(order)).max() for order in orders) < n // 2:
+    if max((np.arange(n) - np.argsort(order)).max() for order in orders) < 0.9 * n:
         raise WrongAnswer("Examples from the end never come early: the buffer is smaller than the data.")
     if not _reads_ahead(dataset):
         raise WrongAnswer("All is right but the last step, which reads ahead.")

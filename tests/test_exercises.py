@@ -304,6 +304,17 @@ def test_error_in_an_answer_is_shown_without_colours_and_nodes():
     assert of_a_function().verdict(answer).startswith("Not yet. Your answer raised ValueError: Cannot add two shapes\n")
 
 
+def test_error_in_a_graph_names_the_line_that_was_written():
+    def answer():
+        return tf.data.Dataset.range(3).map(lambda number: number.nothing)
+
+    verdict = of_a_function().verdict(answer)
+    assert re.match(
+        r"Not yet. Your answer raised AttributeError: '\w*Tensor' object has no attribute 'nothing'\n", verdict
+    )
+    assert verdict.endswith("return tf.data.Dataset.range(3).map(lambda number: number.nothing)")
+
+
 def test_error_that_no_line_of_the_learner_raised_is_not_told_as_hers():
     scope = {}
     exec(compile("checker = lambda answer: answer()", Path(exercises.__file__).with_name("made.py"), "exec"), scope)

@@ -16,6 +16,11 @@ def pipeline(build):
     return lambda x, y, n: build(tf.data.Dataset.from_tensor_slices((x, y)), n)
 
 
+def drawn_with_replacement(x, y, batch_size):
+    indices = tf.data.Dataset.range(len(x)).map(lambda i: tf.random.uniform((), maxval=len(x), dtype=tf.int64))
+    return indices.batch(batch_size).map(lambda i: (tf.gather(x, i), tf.gather(y, i))).prefetch(1)
+
+
 def failing_generator(x, y, batch_size):
     def batches():
         yield x, y["label"]
@@ -74,20 +79,24 @@ WRONG = [
     (page.indices_of_words, [1, 2, 3, 4, 5], "Four words"),
     (page.indices_of_words, [4, 3, 1, 2], "from 0"),
     (page.indices_of_words, ["blue", "red", "[UNK]", "green"], "without quotes"),
-    (page.training_pipeline, pipeline(lambda d, n: d.batch(n).shuffle(200).prefetch(1)), "shuffled the batches"),
+    (page.training_pipeline, pipeline(lambda d, n: d.batch(n).shuffle(6000).prefetch(1)), "shuffled the batches"),
     (page.training_pipeline, pipeline(lambda d, n: d.batch(n).prefetch(1)), "old order"),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(10).batch(n).prefetch(1)), "buffer"),
-    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).cache().batch(n).prefetch(1)), "same order"),
-    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).repeat().batch(n).prefetch(1)), "never ends"),
-    (page.training_pipeline, pipeline(lambda d, n: d.repeat(3).shuffle(200).batch(n)), "more than once"),
-    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n, drop_remainder=True)), "smaller batch"),
-    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200)), "no batch"),
-    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n)), "reads ahead"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(1000).batch(n).prefetch(1)), "buffer"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).batch(32).prefetch(1)), "not (64, 3)"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).cache().batch(n).prefetch(1)), "same order"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).repeat().batch(n).prefetch(1)), "never ends"),
+    (page.training_pipeline, pipeline(lambda d, n: d.repeat(3).shuffle(6000).batch(n)), "more than once"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).batch(n, drop_remainder=True)), "smaller batch"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000)), "no batch"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).batch(n)), "reads ahead"),
     (page.training_pipeline, pipeline(lambda d, n: None), "return"),
-    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).prefetch(1).batch(n)), "reads ahead"),
-    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n).take(0).prefetch(1)), "nothing in it"),
-    (page.training_pipeline, pipeline(lambda d, n: d.map(lambda x, y: (y, x)).shuffle(200).batch(n).prefetch(1)), "has the shapes"),
-    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(200).batch(n).map(lambda x, y: x).prefetch(1)), "pair"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).prefetch(1).batch(n)), "reads ahead"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).batch(n).take(0).prefetch(1)), "nothing in it"),
+    (page.training_pipeline, pipeline(lambda d, n: d.map(lambda x, y: (y, x)).shuffle(6000).batch(n).prefetch(1)), "has the shapes"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).batch(n).map(lambda x, y: x).prefetch(1)), "pair"),
+    (page.training_pipeline, drawn_with_replacement, "come twice"),
+    (page.training_pipeline, pipeline(lambda d, n: d.batch(n).map(lambda x, y: (tf.random.shuffle(x), y)).prefetch(1)), "belong together"),
     (page.training_pipeline, failing_generator, "IndexError: only integers"),
     (page.training_pipeline, lambda x, y: None, "Yours takes (x, y)"),
     (page.standardize, scaled_by(lambda a, b: a.mean(axis=0), lambda a, b: a.std(axis=0)), "constant"),
