@@ -236,7 +236,7 @@ def _check_largest(make: Callable[[], layers.Layer]) -> str:
         ) from error
     if not _remembers(recorded, 8):
         raise WrongAnswer(
-            f"It saw -8 in fit, and says {_remembered(recorded)}: there call takes another way. Write it in keras.ops alone."
+            f"It saw -8 in fit, and says {_remembered(recorded)}: there call goes another way. Write it in keras.ops."
         )
     return "Batch normalization keeps its statistics in the same way."
 

@@ -137,10 +137,6 @@ def by_tensorflow(count, seed, epoch):
     return tf.random.experimental.stateless_shuffle(tf.range(count), seed=[seed, epoch])
 
 
-def by_keras(count, seed, epoch):
-    return keras.ops.argsort(keras.random.uniform((count,), seed=1000 * seed + epoch))
-
-
 def drawn_epoch_by_epoch(count, seed, epoch):
     generator = np.random.default_rng(seed)
     for _ in range(epoch):
@@ -183,7 +179,6 @@ RIGHT = [
     (page.back_through_blocks, by_a_tape),
     (page.order_of_an_epoch, by_the_standard_library),
     (page.order_of_an_epoch, by_tensorflow),
-    (page.order_of_an_epoch, by_keras),
     (page.order_of_an_epoch, drawn_epoch_by_epoch),
     (page.order_of_an_epoch, spawned),
     (page.order_of_an_epoch, from_a_hash_of_numbers),
