@@ -75,6 +75,26 @@ def number(value: Any) -> int | float | None:
         return math.inf if value > 0 else -math.inf
 
 
+def integers(values: Any) -> list[int] | None:
+    """The whole numbers that a list, an iterator, an array or a tensor holds, as Python's. None if it holds others.
+
+    >>> integers(np.array([2.0, 1.0]))
+    [2, 1]
+    """
+    if isinstance(values, Mapping):
+        return None
+    try:
+        entries = iter(values)
+    except TypeError:
+        return None
+    found = [number(entry) for entry in entries]
+    return [int(entry) for entry in found] if all(map(_is_whole, found)) else None
+
+
+def _is_whole(value: float | None) -> bool:
+    return value is not None and float(value).is_integer()
+
+
 def require_number(answer: Any) -> int | float:
     """The Python number that an answer is. Raises `WrongAnswer` for an answer that is not one number."""
     found = number(answer)
@@ -100,19 +120,28 @@ def require(value: Any, kind: type, what: str) -> Any:
 
 
 def described(value: Any) -> str:
-    """What `value` is, in a few words: `3`, `'red'`, `[13, 32]`, `the class Dense`, `a Tensor of shape (3, 2)`."""
+    """What `value` is, in a few words: `3`, `'red'`, `[13, 32]`, `the class Dense`, `a tensor of shape (3, 2)`."""
     if isinstance(value, np.generic):
         return str(value)
-    if value is None or isinstance(value, (bool, int, float, complex, str, bytes, list, tuple, set, dict)):
+    if _is_plain(value):
         return reprlib.repr(value)
+    if isinstance(value, (list, tuple, set, dict)):
+        return f"a {type(value).__name__} of {len(value)}"
     if inspect.isclass(value) or inspect.isroutine(value):
         return f"the {'class' if inspect.isclass(value) else 'function'} {value.__name__}"
-    kind = "array" if isinstance(value, np.ndarray) else type(value).__name__.lstrip("_")
+    kind = type(value).__name__.lstrip("_")
+    kind = {"ndarray": "array", "EagerTensor": "tensor", "SymbolicTensor": "tensor"}.get(kind, kind)
     try:
         shape = f" of shape {tuple(value.shape)}"
     except Exception:  # it has none, or does not know it
         shape = ""
     return f"{'an' if kind[0] in 'AEIOUaeiou' else 'a'} {kind}{shape}"
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, (list, tuple, set, dict)):
+        return all(map(_is_plain, value.values() if isinstance(value, dict) else value))
+    return value is None or isinstance(value, (bool, int, float, complex, str, bytes, np.generic))
 
 
 def arguments(function: Callable) -> str:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from numbers import Real
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers
 
-from exercises.exercise import Exercise, WrongAnswer, require_number
+from exercises.answers import WrongAnswer, described, number
+from exercises.exercise import Exercise
 
 # --- 1 ------------------------------------------------------------------------------------------
 
 
-def _check_tape(answer: Mapping[str, float | str]) -> str:
+def _check_tape(answer: Mapping[str, Any]) -> str:
     right = _solve_tape()
     why = (
         "A variable is watched by itself. What is the slope of v²?",
@@ -26,19 +28,30 @@ def _check_tape(answer: Mapping[str, float | str]) -> str:
         "The target is a vector. What does the tape differentiate then?",
     )
     for (case, expected), reason in zip(right.items(), why):
-        given = answer.get(case)
-        if given is None:
-            raise WrongAnswer(f'{case}: None is an object of Python. Write the word in quotes, "None".')
+        given = _word(answer[case])
         if isinstance(given, str) and given not in ("None", "an error"):
             raise WrongAnswer(f'{case}: give a number without quotes, "None" or "an error", not {given!r}.')
-        same = (
-            given == expected
-            if isinstance(expected, str)
-            else isinstance(given, Real) and bool(np.isclose(given, expected))
-        )
+        if isinstance(expected, str):
+            same = isinstance(given, str) and given == expected
+        else:
+            same = _close(number(given), expected)
         if not same:
-            raise WrongAnswer(f"{case}: it is not {given}. {reason}")
+            raise WrongAnswer(f"{case}: it is not {described(given)}. {reason}")
     return "The last one is 1 + 2v: a vector as target means its sum."
+
+
+def _word(given: Any) -> Any:
+    """The word for what the tape gives where it gives no number: None itself and an exception will do for it."""
+    if given is None:
+        return "None"
+    if isinstance(given, BaseException) or (isinstance(given, type) and issubclass(given, BaseException)):
+        return "an error"
+    words = {"none": "None", "error": "an error", "an error": "an error"}
+    return words.get(given.strip().lower(), given) if isinstance(given, str) else given
+
+
+def _close(value: float | None, right: float) -> bool:
+    return value is not None and bool(np.isclose(value, right, rtol=1e-4))
 
 
 def _solve_tape():
@@ -68,9 +81,6 @@ what_the_tape_says = Exercise(
 
 
 def _check_epoch_loss(answer: float) -> str:
-    if tf.is_tensor(answer) and answer.shape == ():  # what a metric gives
-        answer = float(answer)
-    require_number(answer)
     said = {
         (0.5 + 0.7 + 1.4) / 3: "That is the mean over batches. The small one counts as much as the others there.",
         0.5 * 32 + 0.7 * 32 + 1.4 * 8: "That is the sum over the examples. Divide.",
@@ -79,9 +89,9 @@ def _check_epoch_loss(answer: float) -> str:
         (0.5 + 0.7) / 2: "The last batch is small, but its examples count too.",
     }  # fmt: skip
     for wrong, reason in said.items():
-        if np.isclose(answer, wrong, rtol=1e-3):
+        if abs(answer - wrong) < 0.01:
             raise WrongAnswer(reason)
-    if not np.isclose(answer, _solve_epoch_loss(), atol=0.005):  # two decimals will do
+    if not abs(answer - _solve_epoch_loss()) < 0.01:  # two decimals will do, rounded or cut
         raise WrongAnswer(f"{answer} is not it. How much does each example weigh?")
     return "Each example counts the same, whichever batch it was in."
 
@@ -128,13 +138,16 @@ def _check_second_derivative(second_derivative: Callable) -> str:
             )
         if isinstance(value, (list, tuple)):
             raise WrongAnswer("It gives a list. Ask the tape about x, not about [x], or take the entry.")
-        if np.isclose(value, right, rtol=1e-3):
+        found = number(value)
+        if found is None:
+            raise WrongAnswer(f"For {name} it gives {described(value)}. Return one number, as a tensor or as a float.")
+        if _close(found, right):
             continue
-        if np.isclose(value, first, rtol=1e-3):
-            raise WrongAnswer(f"For {name} at {at} it gives the first derivative, {float(value):.4f}.")
-        if np.isclose(value, first**2, rtol=1e-3):
+        if _close(found, first):
+            raise WrongAnswer(f"For {name} at {at} it gives the first derivative, {found:.4f}.")
+        if _close(found, first**2):
             raise WrongAnswer(f"For {name} it gives the square of the first derivative. Differentiate twice instead.")
-        raise WrongAnswer(f"For {name} at {at} it gives {float(value):.4f}, and {right:.4f} is right.")
+        raise WrongAnswer(f"For {name} at {at} it gives {found:.4f}, and {right:.4f} is right.")
     return "A tape around a tape, and both watch x."
 
 
@@ -167,14 +180,6 @@ second_derivative = Exercise(
 # --- 4 ------------------------------------------------------------------------------------------
 
 
-class _Probe(layers.Layer):
-    """Passes its input on, and remembers what it heard of `training`."""
-
-    def call(self, x, training=None):
-        self.heard = training
-        return x
-
-
 class _Crossentropy:
     """Categorical crossentropy of one-hot labels, which knows when the labels come second."""
 
@@ -188,13 +193,13 @@ class _Crossentropy:
         return self.loss(y_true, y_pred, *more, **named)
 
 
-def _network(penalty: float = 0.1) -> tuple[keras.Model, _Probe]:
-    keras.utils.set_random_seed(0)
+def _network(penalty: float = 0.1) -> keras.Model:
+    """A model with a penalty and with running statistics, and with the same weights each time."""
+    glorot = keras.initializers.GlorotUniform
     inputs = keras.Input((4,))
-    probe = _Probe()
-    x = layers.Dense(8, kernel_regularizer=keras.regularizers.L2(penalty))(inputs)
+    x = layers.Dense(8, kernel_initializer=glorot(0), kernel_regularizer=keras.regularizers.L2(penalty))(inputs)
     x = layers.ReLU()(layers.BatchNormalization()(x))
-    return keras.Model(inputs, layers.Dense(3, activation="softmax")(probe(x))), probe
+    return keras.Model(inputs, layers.Dense(3, activation="softmax", kernel_initializer=glorot(1))(x))
 
 
 def _examples(count: int = 12) -> tuple[tf.Tensor, tf.Tensor]:
@@ -203,27 +208,41 @@ def _examples(count: int = 12) -> tuple[tf.Tensor, tf.Tensor]:
     return x, tf.one_hot(generator.integers(0, 3, count), 3)
 
 
-def _check_step(train_step: Callable) -> str:
-    x, y = _examples()
-    model, probe = _network()
-    reference, _ = _network()
-    crossentropy = _Crossentropy(y)
-    before = [w.numpy() for w in model.trainable_variables]
-    loss = train_step(model, crossentropy, keras.optimizers.SGD(0.1), x, y)
+def _optimizer() -> keras.optimizers.Optimizer:
+    return keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)  # 0.1 * gradient by hand leads elsewhere
 
-    right = _solve_step()(reference, _Crossentropy(y), keras.optimizers.SGD(0.1), x, y)
-    free, _ = _network(penalty=0.0)
-    _solve_step()(free, _Crossentropy(y), keras.optimizers.SGD(0.1), x, y)
-    after = [w.numpy() for w in model.trainable_variables]
-    expected, unpenalized = ([w.numpy() for w in m.trainable_variables] for m in (reference, free))
+
+def _state(model: keras.Model) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """The weights that are trained, and the running statistics."""
+    return [w.numpy() for w in model.trainable_variables], [w.numpy() for w in model.non_trainable_variables]
+
+
+@functools.cache
+def _after_a_step(penalty: float = 0.1) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
+    """The loss, the weights and the running statistics of one right step."""
+    (x, y), model = _examples(), _network(penalty)
+    loss = _solve_step()(model, _Crossentropy(y), _optimizer(), x, y)
+    return float(loss), *_state(model)
+
+
+def _check_step(train_step: Callable) -> str:
+    (x, y), model = _examples(), _network()
+    crossentropy = _Crossentropy(y)
+    before, statistics_before = _state(model)
+    loss = train_step(model, crossentropy, _optimizer(), x, y)
+    after, statistics = _state(model)
+
+    right, expected, expected_statistics = _after_a_step()
+    _, unpenalized, _ = _after_a_step(penalty=0.0)
     moved = [not np.array_equal(a, b) for a, b in zip(before, after)]
     if not crossentropy.called:
         raise WrongAnswer("loss_function was never called.")
     if crossentropy.swapped:
         raise WrongAnswer("loss_function got the predictions first. Which of the two does Keras expect first?")
-    if probe.heard is not True:
+    if all(map(np.array_equal, statistics_before, statistics)):
         raise WrongAnswer(
-            f"The layers heard training={probe.heard}. So dropout is off and the running statistics stand still."
+            "The running statistics of the batch normalization stand still. Did the layers hear training=True? "
+            "Without it, dropout is off as well."
         )
     if not any(moved):
         raise WrongAnswer("No weight has moved. Was the optimizer given the gradients?")
@@ -236,22 +255,34 @@ def _check_step(train_step: Callable) -> str:
         raise WrongAnswer(
             "The last layer has not moved. Compare the list that you asked gradients for with the one that you zip."
         )
-    if not all(np.allclose(a, b, atol=1e-5) for a, b in zip(after, expected)):
-        if all(np.allclose(a, b, atol=1e-5) for a, b in zip(after, unpenalized)):
+    if not _all_close(after, expected):
+        if _all_close(after, unpenalized):
             raise WrongAnswer(
                 "The weights have moved, but without the regularizer. Where does the model keep its penalties, and "
                 "does the tape see them?"
             )
         raise WrongAnswer("The weights have moved, but not to where one step of the optimizer leads.")
+    if not _all_close(statistics, expected_statistics):
+        raise WrongAnswer(
+            "The weights are right. But the running statistics have not moved as in one call with training=True: was "
+            "the model called more than once?"
+        )
     if loss is None:
         raise WrongAnswer("The step is right. It must also return the loss.")
-    if np.shape(loss) != ():
-        raise WrongAnswer(f"The step is right. But your loss has shape {np.shape(loss)}: model.losses is a list.")
-    if not np.isclose(float(loss), float(right), atol=1e-4):
+    if getattr(loss, "shape", ()) != ():
+        raise WrongAnswer(f"The step is right. But your loss has shape {tuple(loss.shape)}: model.losses is a list.")
+    found = number(loss)
+    if found is None:
+        raise WrongAnswer(f"The step is right. But it must return the loss, one number, not {described(loss)}.")
+    if not np.isclose(found, right, atol=1e-4):
         raise WrongAnswer(
-            f"The step is right. The loss that it begins with is {float(right):.4f}, and you return {float(loss):.4f}."
+            f"The step is right. The loss that it begins with is {right:.4f}, and you return {found:.4f}."
         )
-    return "The truth first, training=True, the penalties, and the trainable variables."  # fmt: skip
+    return "The truth first, training=True, the penalties, and the trainable variables."
+
+
+def _all_close(given: list[np.ndarray], expected: list[np.ndarray]) -> bool:
+    return all(np.allclose(a, b, atol=1e-5) for a, b in zip(given, expected))
 
 
 def _solve_step():
@@ -282,42 +313,78 @@ one_step = Exercise(
 # --- 5 ------------------------------------------------------------------------------------------
 
 
-def _check_pieces(gradients_in_pieces: Callable) -> str:
+class _Sizes(layers.Layer):
+    """Passes its input on, and remembers how many examples came at once."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = []
+
+    def call(self, x):
+        self.seen.append(x.shape[0] or 0)  # a graph may leave it open
+        return x
+
+
+def _model_with_a_frozen_layer() -> tuple[keras.Model, _Sizes]:
+    """A model with the same weights each time, and its first layer."""
+    sizes, glorot = _Sizes(), keras.initializers.GlorotUniform
+    frozen = layers.Dense(4, trainable=False, kernel_initializer=glorot(0))
+    hidden, last = layers.Dense(8, "tanh", kernel_initializer=glorot(1)), layers.Dense(3, kernel_initializer=glorot(2))
+    return keras.Sequential([keras.Input((4,)), sizes, frozen, hidden, last]), sizes
+
+
+def _pieces() -> list[tuple[tf.Tensor, tf.Tensor]]:
     x, y = _examples()
-    keras.utils.set_random_seed(0)
-    frozen = layers.Dense(4, trainable=False)
-    model = keras.Sequential([keras.Input((4,)), frozen, layers.Dense(8, activation="tanh"), layers.Dense(3)])
-    crossentropy, seen = keras.losses.CategoricalCrossentropy(from_logits=True), []
-    pieces = [(x[a:b], y[a:b]) for a, b in ((0, 6), (6, 10), (10, 12))]
+    return [(x[a:b], y[a:b]) for a, b in ((0, 6), (6, 10), (10, 12))]
 
-    def loss_function(y_true, y_pred):
-        seen.append((len(y_true), any(y_pred is labels for _, labels in pieces)))
-        return crossentropy(y_true, y_pred)
 
-    def of(part):
+@functools.cache
+def _gradients_of_whole_and_pieces() -> list[list[tf.Tensor]]:
+    (model, _), crossentropy = _model_with_a_frozen_layer(), keras.losses.CategoricalCrossentropy(from_logits=True)
+
+    def of(x, y):
         with tf.GradientTape() as tape:
-            loss = crossentropy(part[1], model(part[0]))
+            loss = crossentropy(y, model(x))
         return tape.gradient(loss, model.trainable_variables)
 
-    right, parts = of((x, y)), [of(piece) for piece in pieces]
-    before = [w.numpy() for w in model.trainable_variables]
+    return [of(*part) for part in (_examples(), *_pieces())]
+
+
+def _check_pieces(gradients_in_pieces: Callable) -> str:
+    (model, sizes), pieces = _model_with_a_frozen_layer(), _pieces()
+    crossentropy, calls = keras.losses.CategoricalCrossentropy(from_logits=True), []
+
+    def loss_function(y_true, y_pred):
+        examples = tf.convert_to_tensor(y_true).shape[0] or 0  # a graph may leave it open
+        calls.append((examples, any(y_pred is labels for _, labels in pieces)))
+        return crossentropy(y_true, y_pred)
+
+    before, _ = _state(model)
     answer = gradients_in_pieces(model, loss_function, pieces)
-    if any(not np.array_equal(a, w.numpy()) for a, w in zip(before, model.trainable_variables)):
+    answer = list(answer) if isinstance(answer, (list, tuple, Iterator)) else None
+    if not all(map(np.array_equal, before, _state(model)[0])):
         raise WrongAnswer("The weights have moved. Only the gradients are asked for.")
-    if any(swapped for _, swapped in seen):
+    if not calls:
+        raise WrongAnswer("loss_function was never called. The gradients are those of the loss that it gives.")
+    if any(swapped for _, swapped in calls):
         raise WrongAnswer("loss_function got the predictions first. Which of the two does Keras expect first?")
-    if any(count > 6 for count, _ in seen):
-        raise WrongAnswer(f"loss_function got {max(seen)[0]} examples at once, more than the largest piece has.")
-    if not isinstance(answer, (list, tuple)) or len(answer) != len(right):
-        raise WrongAnswer(f"Return a list of {len(right)} gradients, one for each trainable variable.")
+    if max(examples for examples, _ in calls) > 6:
+        raise WrongAnswer(f"loss_function got {max(calls)[0]} examples at once, more than the largest piece has.")
+    if max(sizes.seen, default=0) > 6:
+        raise WrongAnswer(f"The model got {max(sizes.seen)} examples at once, more than the largest piece has.")
+    if answer is None or len(answer) != len(before):
+        raise WrongAnswer(f"Return a list of {len(before)} gradients, one for each trainable variable.")
     if any(g is None for g in answer):
         raise WrongAnswer("A gradient is None. Is the loss computed inside the tape?")
-    if any(tuple(g.shape) != tuple(r.shape) for g, r in zip(answer, right)):
+    if any(isinstance(g, (list, tuple)) for g in answer):
+        raise WrongAnswer("Return the gradients alone, without their variables.")
+    if any(np.shape(gradient) != weight.shape for gradient, weight in zip(answer, before)):
         raise WrongAnswer("A gradient has not the shape of its variable. Is the order that of trainable_variables?")
 
     def same(expected):
-        return all(np.allclose(g, e, atol=1e-5) for g, e in zip(answer, expected))
+        return _all_close(answer, expected)
 
+    right, *parts = _gradients_of_whole_and_pieces()
     together = list(zip(*parts))
     if same([sum(g) for g in together]):
         raise WrongAnswer(

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from numbers import Integral
 
 import numpy as np
 import tensorflow as tf
 
-from exercises.exercise import Exercise, WrongAnswer, require_number
+from exercises.answers import WrongAnswer, described, integers, number, plain
+from exercises.exercise import Exercise
 from text_recognizer.pipelines.arrays import batched_dataset
 
 # --- 1 ------------------------------------------------------------------------------------------
 
 
 def _check_parameters(answer: int) -> str:
-    require_number(answer)
     hidden, last = 784 * 256 + 256, 256 * 62 + 62
     said = {
         784 * 256 + 256 * 256 + 256 * 62: "You counted the matrices. Each unit also adds a bias.",
@@ -67,12 +66,18 @@ def _check_format(scale: Callable) -> str:
         try:
             result = run()
         except Exception as error:
-            first_line = str(error).partition("\n")[0]
-            raise WrongAnswer(f"With {kind} it raised {type(error).__name__}: {first_line}") from error
+            first_line = plain(error).partition("\n")[0]
+            raise WrongAnswer(f"With {kind} it ends in {type(error).__name__}: {first_line}") from error
         if not isinstance(result, tuple) or len(result) != 2:
-            raise WrongAnswer("It must return two things, the images and the labels: return x, y.")
+            raise WrongAnswer("It must return two things as a tuple, the images and the labels: return x, y.")
+        for name, given, original in zip(("images", "labels"), result, (x, y)):
+            if getattr(given, "shape", None) != original.shape:
+                raise WrongAnswer(
+                    f"With {kind} the {name} have shape {original.shape}, and it returns {described(given)}. "
+                    "Return an array or a tensor of that shape, the images first."
+                )
         images, labels = map(np.asarray, result)
-        if not np.array_equal(labels, y):
+        if labels.dtype != y.dtype or not np.array_equal(labels, y):
             raise WrongAnswer("The labels must stay as they are.")
         if images.dtype != np.float32:
             raise WrongAnswer(
@@ -113,6 +118,7 @@ def _check_path(read_path: Callable[[Sequence[int]], list[int]]) -> str:
         ([0, 0, 3, 0, 0], [3], "Blanks, label 0, are dropped."),
         ([1, 0, 1], [1, 1], "A blank stands between the two: they are two. Which of the two rules comes first?"),
         ([1, 2, 1], [1, 2, 1], "Only neighbours are merged."),
+        ([10, 10, 0, 1, 12], [10, 1, 12], "A label may have two digits."),
         ([5], [5], "One step is a path too."),
         ([0, 0], [], "A path of blanks reads nothing."),
         ([], [], "A path without steps reads nothing."),
@@ -123,9 +129,12 @@ def _check_path(read_path: Callable[[Sequence[int]], list[int]]) -> str:
             raise WrongAnswer("It returns nothing: is a return missing?")
         if isinstance(answer, str):
             raise WrongAnswer(f"Give a list of labels, not the text {answer!r}: a label may have two digits.")
-        if [int(label) for label in answer] != right:
-            raise WrongAnswer(f"The path {path} gave {list(answer)}, not {right}. {why}")
-    if [int(label) for label in read_path(np.array([4, 4, 0, 4]))] != [4, 4]:
+        found = integers(answer)
+        if found is None:
+            raise WrongAnswer(f"Give a list of labels, which are whole numbers. It returns {described(answer)}.")
+        if found != right:
+            raise WrongAnswer(f"The path {path} gave {found}, not {right}. {why}")
+    if integers(read_path(np.array([4, 4, 0, 4]))) != [4, 4]:
         raise WrongAnswer("With a NumPy array in place of a list it gives something else.")
     return "Merged first, dropped then."
 
@@ -158,19 +167,26 @@ read_a_path = Exercise(
 def _check_subsample(subsample: Callable[[np.ndarray, float], np.ndarray]) -> str:
     labels = np.repeat(np.arange(5), [40, 20, 11, 4, 1])
     for given, order in ((labels, "sorted"), (np.random.default_rng(0).permutation(labels), "shuffled")):
-        answer = subsample(given, 0.25)
+        answer = subsample(given.copy(), 0.25)
         if answer is None:
             raise WrongAnswer("It returns nothing: is a return missing?")
-        if any(np.ndim(row) for row in answer):
-            raise WrongAnswer("It gives a list for each class. Join them to one: np.concatenate.")
-        rows = np.asarray(answer)
-        if rows.ndim != 1 or not np.issubdtype(rows.dtype, np.integer):
+        rows = integers(answer)
+        if rows is None:
+            if isinstance(answer, (list, tuple)) and any(hasattr(row, "__len__") for row in answer):
+                raise WrongAnswer("It gives a list for each class. Join them to one: np.concatenate.")
             raise WrongAnswer(
-                f"Give the places of the images, integers in one dimension, not {rows.dtype} of shape {rows.shape}."
+                f"Give the places of the images, integers in one dimension. It returns {described(answer)}"
+                f"{', which is a mask' if getattr(answer, 'dtype', None) == np.bool_ else ''}."
             )
-        if len(np.unique(rows)) != len(rows):
+        if rows and np.asarray(answer).dtype.kind == "f":
+            raise WrongAnswer("The places are floats, which cannot index an array. np.append to [] makes such ones.")
+        if not all(0 <= row < len(given) for row in rows):
+            raise WrongAnswer(
+                f"The {len(given)} images have the places 0 to {len(given) - 1}. It gives others as well."
+            )
+        if len(set(rows)) != len(rows):
             raise WrongAnswer("Some image is taken twice. Give places in `labels`, not the labels that stand there.")
-        kept = np.bincount(given[rows], minlength=5)
+        kept = np.bincount(given[np.array(rows, int)], minlength=5)
         if not kept.all():
             raise WrongAnswer(f"Labels {order}: class {int(np.argmin(kept))} is lost. Choose from each class apart.")
         if kept[:4].tolist() != [10, 5, 2, 1]:
@@ -220,10 +236,11 @@ def _check_edits(edit_distance: Callable[[str, str], int]) -> str:
     )
     for a, b, right, why in cases:
         answer = edit_distance(a, b)
-        if not isinstance(answer, Integral):
-            raise WrongAnswer(f"Give a whole number of edits. For {a!r} and {b!r} it gives {answer!r}.")
-        if answer != right:
-            raise WrongAnswer(f"From {a!r} to {b!r} it counts {answer}. {why}")
+        counted = number(answer)
+        if counted is None or not float(counted).is_integer():
+            raise WrongAnswer(f"Give a whole number of edits. For {a!r} and {b!r} it gives {described(answer)}.")
+        if counted != right:
+            raise WrongAnswer(f"From {a!r} to {b!r} it counts {counted:g}. {why}")
     return "Eleven pairs, all right. Divided by the characters of the true text, this is the character error rate."
 
 

@@ -29,6 +29,11 @@ def from_one(annotations, wnids):
     return [sorted(wnids).index(fields(annotations)[name]) + 1 for name in sorted(fields(annotations))]
 
 
+def numbering_what_it_sees(annotations, wnids):
+    wnids = sorted(set(fields(annotations).values()))
+    return [wnids.index(fields(annotations)[name]) for name in sorted(fields(annotations))]
+
+
 def past_all(jacobians, gradient):
     through = gradient
     for J in reversed(jacobians):
@@ -60,6 +65,19 @@ def in_place(jacobians, gradient):
     return gradient
 
 
+def emptying_the_list(jacobians, gradient):
+    while jacobians:
+        gradient = gradient + jacobians.pop().T @ gradient
+    return gradient
+
+
+def adding_the_identity_in_place(jacobians, gradient):
+    for J in reversed(jacobians):
+        J += np.eye(len(J))
+        gradient = J.T @ gradient
+    return gradient
+
+
 def returning_too_soon(jacobians, gradient):
     for J in reversed(jacobians):
         return gradient + J.T @ gradient
@@ -74,6 +92,13 @@ def one_added_to_every_entry(jacobians, gradient):
 
 def hashed(count, seed, epoch):
     return np.random.default_rng(abs(hash(f"{seed} {epoch}"))).permutation(count)
+
+
+def hashed_within(count, seed, epoch):
+    def number():
+        return hash(("order", seed, epoch)) % 2**32
+
+    return np.random.RandomState(number()).permutation(count)
 
 
 def digits_side_by_side(count, seed, epoch):
@@ -103,6 +128,7 @@ WRONG = [
     (page.rate_of_a_step, lambda step, images, batch_size: None, "return"),
     (page.rate_of_a_step, lambda step, images, batch_size: "0.01", "one number"),
     (page.rate_of_a_step, lambda step, images, batch_size: [0.01, 0.001], "one number"),
+    (page.rate_of_a_step, lambda step, images, batch_size: np.array([0.01, 0.001]), "one number"),
     (page.labels_in_keras_order, in_file_order, "before val_2"),
     (page.labels_in_keras_order, sorted_as_numbers, "before val_2"),
     (page.labels_in_keras_order, by_wnids, "wnids.txt"),
@@ -110,12 +136,17 @@ WRONG = [
     (page.labels_in_keras_order, lambda annotations, wnids: [fields(annotations)[n] for n in sorted(fields(annotations))], "integers"),
     (page.labels_in_keras_order, lambda annotations, wnids: sorted(range(len(wnids))), "3 labels"),
     (page.labels_in_keras_order, from_one, "from 0 to 2"),
+    (page.labels_in_keras_order, numbering_what_it_sees, "those of wnids"),
+    (page.labels_in_keras_order, lambda annotations, wnids: len(wnids), "integers"),
     (page.labels_in_keras_order, lambda annotations, wnids: ["2", "0", "0", "1", "2"], "integers"),
     (page.back_through_blocks, through_all, "past each"),
     (page.back_through_blocks, forwards, "wrong order"),
     (page.back_through_blocks, not_transposed, "transposed"),
     (page.back_through_blocks, past_all, "not one past all"),
-    (page.back_through_blocks, in_place, "has changed"),
+    (page.back_through_blocks, in_place, "has changed the gradient"),
+    (page.back_through_blocks, emptying_the_list, "has changed the Jacobians"),
+    (page.back_through_blocks, adding_the_identity_in_place, "has changed the Jacobians"),
+    (page.back_through_blocks, lambda jacobians, gradient: [jacobians, gradient], "array of shape (3,)"),
     (page.back_through_blocks, returning_too_soon, "within the loop"),
     (page.back_through_blocks, one_added_to_every_entry, "np.eye"),
     (page.back_through_blocks, lambda jacobians, gradient: gradient, "problem 1"),
@@ -127,5 +158,8 @@ WRONG = [
     (page.order_of_an_epoch, lambda count, seed, epoch: np.random.default_rng([seed, epoch]).integers(count, size=count), "come once"),
     (page.order_of_an_epoch, lambda count, seed, epoch: np.arange(count), "Nothing"),
     (page.order_of_an_epoch, hashed, "another hash"),
+    (page.order_of_an_epoch, hashed_within, "another hash"),
+    (page.order_of_an_epoch, lambda count, seed, epoch: np.random.default_rng([seed, epoch]).random(count), "integers"),
+    (page.order_of_an_epoch, lambda count, seed, epoch: np.random.default_rng([seed, epoch]).integers(count), "integers"),
     (page.order_of_an_epoch, digits_side_by_side, "not be independent"),
 ]  # fmt: skip

@@ -1,6 +1,7 @@
 """Wrong answers that people give on page 05, and a word of what they are told."""
 
 import keras
+import numpy as np
 import tensorflow as tf
 from keras import layers, ops
 
@@ -77,6 +78,10 @@ def assign_signed(layer, inputs):
     layer.largest.assign(ops.maximum(layer.largest, ops.max(inputs)))
 
 
+def assign_first(layer, inputs):
+    layer.largest.assign(ops.maximum(layer.largest, ops.max(ops.abs(inputs[0]))))
+
+
 def assign_newest(layer, inputs):
     layer.largest.assign(ops.max(ops.abs(inputs)))
 
@@ -100,6 +105,15 @@ def largest_in_python():
 
 def largest_by_python_max(layer, inputs):
     layer.largest.assign(max(layer.largest, ops.max(ops.abs(inputs))))
+
+
+def largest_by_numpy(layer, inputs):
+    layer.largest.assign(np.maximum(layer.largest.numpy(), np.abs(inputs).max()))
+
+
+def largest_where_numbers_are_known(layer, inputs):
+    if hasattr(inputs, "numpy"):  # written after fit has said that a tensor has no numpy
+        layer.largest.assign(max(layer.largest.numpy(), np.abs(inputs.numpy()).max()))
 
 
 # --- 4 ------------------------------------------------------------------------------------------
@@ -166,6 +180,56 @@ def keeping_instead_of_dropping():
             self.dropout.rate = 1 - rate
 
     return ResidualNet
+
+
+def positions_refused():
+    class ResidualNet(RIGHT()):
+        def __init__(self, *, width, depth, rate, **kwargs):
+            super().__init__(width, depth, rate, **kwargs)
+
+    return ResidualNet
+
+
+def scaling_nothing():
+    class Drop(layers.Dropout):
+        def call(self, inputs, training=False):
+            return super().call(inputs, training=training) * ((1 - self.rate) if training else 1)
+
+    class ResidualNet(RIGHT()):
+        def __init__(self, width, depth, rate, **kwargs):
+            super().__init__(width, depth, rate, **kwargs)
+            self.dropout = Drop(rate)
+
+    return ResidualNet
+
+
+def dropping_in_the_last(self, inputs, training=None):
+    x = self.first(inputs)
+    for branch in self.branches[:-1]:
+        x = x + branch(x)
+    x = x + self.dropout(self.branches[-1](x), training=training)
+    return self.head(x)
+
+
+def dropping_the_sum(self, inputs, training=None):
+    x = self.first(inputs)
+    for branch in self.branches:
+        x = self.dropout(x + branch(x), training=training)
+    return self.head(x)
+
+
+def dropping_what_a_branch_gets(self, inputs, training=None):
+    x = self.first(inputs)
+    for branch in self.branches:
+        x = x + branch(self.dropout(x, training=training))
+    return self.head(x)
+
+
+def adding_in_numpy(self, inputs, training=None):
+    x = self.first(inputs)
+    for branch in self.branches:
+        x = np.add(x, self.dropout(branch(x), training=training))
+    return self.head(x)
 
 
 def config_without_the_parent(self):
@@ -240,6 +304,7 @@ WRONG = [
     (page.what_keras_sees, seen("e", "only saved"), "array"),
     (page.what_keras_sees, seen("f", "neither"), "lists too"),
     (page.what_keras_sees, seen("f", "saved"), "none of"),
+    (page.what_keras_sees, {**SEEN, "self.g = 1": "neither"}, "Nothing was asked about"),
     (page.scale_layer, scale_class, "brackets"),
     (page.scale_layer, scale_in_init, "before the first call"),
     (page.scale_layer, scale(weight=lambda s: tf.Variable(tf.ones(s[-1]))), "Keras see"),
@@ -251,6 +316,9 @@ WRONG = [
     (page.scale_layer, scale(initializer="glorot_uniform"), "start at"),
     (page.scale_layer, scale(call=lambda x, scale: x + scale), "Multiply"),
     (page.scale_layer, scale(call=lambda x, scale: None), "return"),
+    (page.scale_layer, scale(call=lambda x, scale: np.asarray(x) * np.asarray(scale)), "No gradient"),
+    (page.scale_layer, scale(call=lambda x, scale: x * scale**2), "not by 1, 2, -3"),
+    (page.scale_layer, scale(call=lambda x, scale: ops.sum(x * scale, axis=-1)), "not of shape (4, 3)"),
     (page.largest_seen, largest_in_python, "not saved"),
     (page.largest_seen, largest(assign, trainable=True), "the optimizer would change it"),
     (page.largest_seen, largest(assign, shape=(2,)), "One number"),
@@ -259,8 +327,18 @@ WRONG = [
     (page.largest_seen, largest(no_update), "still says 1"),
     (page.largest_seen, largest(assign_signed), "remembers 2"),
     (page.largest_seen, largest(assign_newest), "forgets"),
+    (page.largest_seen, largest(assign_first), "remembers 2"),
+    (page.largest_seen, largest(largest_by_numpy), "keras.ops has the functions"),
+    (page.largest_seen, largest(largest_where_numbers_are_known), "It saw -8 in fit"),
     (page.largest_seen, largest(largest_by_python_max), "keras.ops has the functions"),
     (page.residual_net, lambda: RIGHT()(12, 3, 0.5), "the class"),
+    (page.residual_net, RIGHT(), "called with no arguments"),
+    (page.residual_net, positions_refused, "positional argument"),
+    (page.residual_net, scaling_nothing, "divided by 1 - rate"),
+    (page.residual_net, residual(call=dropping_in_the_last), "Not every block"),
+    (page.residual_net, residual(call=dropping_the_sum), "past the blocks"),
+    (page.residual_net, residual(call=dropping_what_a_branch_gets), "from what the blocks add"),
+    (page.residual_net, residual(call=adding_in_numpy), "No gradient"),
     (page.residual_net, without_config, "another dropout rate"),
     (page.residual_net, without_config_or_defaults, "get_config must return the arguments"),
     (page.residual_net, residual(get_config=config_without_rate), "every argument"),

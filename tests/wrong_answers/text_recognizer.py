@@ -1,6 +1,7 @@
 """Wrong answers that people give on page 07, and a word of what they are told."""
 
 import difflib
+import re
 
 import numpy as np
 
@@ -9,6 +10,23 @@ from exercises import text_recognizer as page
 
 def merged(path):
     return [b for a, b in zip([None, *path], path) if a != b]
+
+
+def by_digits(path):
+    text = re.sub(r"(.)\1+", r"\1", "".join(map(str, path)))
+    return [int(digit) for digit in text if digit != "0"]
+
+
+def of_sorted_labels(labels, fraction):
+    labels.sort()
+    return np.concatenate(of_each_class(labels, fraction, lambda share: max(1, int(share))))
+
+
+def appended(labels, fraction):
+    rows = np.array([])
+    for of_class in of_each_class(labels, fraction, lambda share: max(1, int(share))):
+        rows = np.append(rows, of_class)
+    return rows
 
 
 def differences(a, b):
@@ -42,7 +60,15 @@ WRONG = [
     (page.format_batch, lambda x, y: (np.asarray(x, "float32"), y), "not 0.2"),
     (page.format_batch, lambda x, y: np.asarray(x, "float32") / 255, "two things"),
     (page.format_batch, lambda x, y: (np.asarray(x, "float32") / 255, np.asarray(y) / 255), "stay as they are"),
+    (page.format_batch, lambda x, y: (y, np.asarray(x, "float32") / 255), "the images first"),
+    (page.format_batch, lambda x, y: (np.asarray(x, "float32")[..., None] / 255, y), "have shape (1, 2, 2)"),
+    (page.format_batch, lambda x, y: (np.asarray(x, "float32") / 255, np.asarray(y, int)), "stay as they are"),
+    (page.format_batch, lambda x, y: [np.asarray(x, "float32") / 255, y], "as a tuple"),
+    (page.format_batch, lambda x, y: None, "two things"),
     (page.read_a_path, lambda path: [label for label in path if label], "one label"),
+    (page.read_a_path, by_digits, "two digits"),
+    (page.read_a_path, lambda path: [label + 0.5 for label in path], "whole numbers"),
+    (page.read_a_path, len, "whole numbers"),
     (page.read_a_path, merged, "dropped"),
     (page.read_a_path, lambda path: merged([label for label in path if label]), "comes first"),
     (page.read_a_path, lambda path: sorted(set(path) - {0}), "comes first"),
@@ -54,7 +80,12 @@ WRONG = [
         [np.flatnonzero(labels == i)[: int((labels == i).sum() * fraction)] for i in range(5)]), "class 4 is lost"),
     (page.keep_every_class, lambda labels, fraction: np.concatenate(
         [np.flatnonzero(labels == i)[:5] for i in range(5)]), "a quarter each"),
-    (page.keep_every_class, lambda labels, fraction: labels < 2, "not bool"),
+    (page.keep_every_class, lambda labels, fraction: labels < 2, "a mask"),
+    (page.keep_every_class, lambda labels, fraction: fraction, "integers"),
+    (page.keep_every_class, lambda labels, fraction: dict(enumerate(of_each_class(labels, fraction, int))), "a dict of 5"),
+    (page.keep_every_class, lambda labels, fraction: np.arange(1, len(labels) + 1), "0 to 75"),
+    (page.keep_every_class, of_sorted_labels, "shuffled"),
+    (page.keep_every_class, appended, "floats"),
     (page.keep_every_class, lambda labels, fraction: np.zeros(19, int), "twice"),
     (page.keep_every_class, lambda labels, fraction: None, "return"),
     (page.keep_every_class, lambda labels, fraction: of_each_class(labels, fraction, int), "np.concatenate"),
@@ -64,5 +95,7 @@ WRONG = [
     (page.edits, from_sets, "replaced"),
     (page.edits, lambda a, b: abs(len(a) - len(b)), "replaced"),
     (page.edits, lambda a, b: None, "whole number"),
+    (page.edits, lambda a, b: differences(a, b) + 0.5, "whole number"),
+    (page.edits, lambda a, b: np.zeros((len(a), len(b))), "whole number"),
     (page.edits, by_difflib, "replace the other four"),
 ]  # fmt: skip
