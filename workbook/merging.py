@@ -12,7 +12,7 @@ from __future__ import annotations
 import copy
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from difflib import SequenceMatcher
 from itertools import pairwise
@@ -160,17 +160,12 @@ def _in_order(old: Sequence[NotebookNode], new: Sequence[NotebookNode]) -> dict[
 
 
 def _found_again(old: Pages, new: Pages, became: dict[Place, Place], key: Callable) -> dict[Place, Place]:
-    """The cells without a counterpart so far for which there is another one with the same key, if that is clear."""
-    taken = set(became.values())
-    there, here = (_by_key(pages, known, key) for pages, known in ((old, became), (new, taken)))
-    pairs = {}
-    for name, places in there.items():
-        if len(places) == len(here[name]):
-            pairs |= zip(places, here[name])
-    return pairs
+    """The cells without a counterpart so far whose key one other cell has, and only one, in all the new pages."""
+    before, after = _by_key(old, became.keys(), key), _by_key(new, set(became.values()), key)
+    return {before[name][0]: after[name][0] for name in before if len(before[name]) == len(after[name]) == 1}
 
 
-def _by_key(pages: Pages, known, key: Callable) -> dict[object, list[Place]]:
+def _by_key(pages: Pages, known: Collection[Place], key: Callable) -> dict[object, list[Place]]:
     found = defaultdict(list)
     for page, cells in pages.items():
         for i, cell in enumerate(cells):
@@ -217,19 +212,21 @@ def _aligned(old: list[NotebookNode], new: list[NotebookNode]) -> list[tuple[int
             (2 * (words[0][i] & words[1][j]).total() / total) ** 2 if total else 0.0
         )  # a good pair before two poor ones
 
-    best = [[0.0] * (len(new) + 1) for _ in range(len(old) + 1)]
-    for i in reversed(range(len(old))):
-        for j in reversed(range(len(new))):
-            best[i][j] = max(best[i + 1][j], best[i][j + 1], worth(i, j) + best[i + 1][j + 1])
+    n, m = len(old), len(new)
+    worths = [[worth(i, j) for j in range(m)] for i in range(n)]
+    best = [[0.0] * (m + 1) for _ in range(n + 1)]
+    for i in reversed(range(n)):
+        for j in reversed(range(m)):
+            best[i][j] = max(worths[i][j] + best[i + 1][j + 1], best[i + 1][j], best[i][j + 1])
     pairs, i, j = [], 0, 0
-    while i < len(old) and j < len(new):
-        if best[i][j] == best[i + 1][j]:
-            i += 1
-        elif best[i][j] == best[i][j + 1]:
-            j += 1
-        else:
+    while i < n and j < m:
+        if worths[i][j] and best[i][j] == worths[i][j] + best[i + 1][j + 1]:
             pairs.append((i, j))
             i, j = i + 1, j + 1
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
     return pairs
 
 
