@@ -34,6 +34,11 @@ from workbook.pages import METADATA, NOTEBOOKS, ROOT, Page, PageError, cell_name
 
 COPY = ROOT / "my_notebooks"
 
+_JUPYTEXT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["jupytext"]
+_FILTERS = {key: value for key, value in _JUPYTEXT.items() if key.endswith("_filter")}
+# with the filters in the notebook, jupytext sees that a newer one has other outputs and no other cells
+_METADATA = METADATA | {"jupytext": _FILTERS}
+
 
 @dataclass(frozen=True)
 class Hers:
@@ -126,7 +131,7 @@ class Copy:
         for name in new:
             self._bring(name, hers.get(name), merged, done)
             write_text(self._state("course") / f"{name}.md", new[name])
-        for name in base.keys() - new.keys():
+        for name in sorted(base.keys() - new.keys()):
             self._drop(name, name in hers, merged, done)
         return done
 
@@ -251,12 +256,12 @@ class Copy:
 
 
 def _pairing() -> str:
-    """The settings of jupytext for a copy: those of the originals, but here the times of the files mean something.
+    """The settings of jupytext in a copy, as its file has them: those of the originals, but for one.
 
-    When an editor has saved the `.ipynb` alone, JupyterLab says so instead of taking the older text.
+    Here the times of the files mean something. Where another editor has saved the `.ipynb` alone, JupyterLab refuses to
+    take the older text for the page.
     """
-    settings = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["jupytext"]
-    del settings["outdated_text_notebook_margin"]
+    settings = {"formats": _JUPYTEXT["formats"], **_FILTERS}
     lines = ["# JupyterLab keeps the .md and the .ipynb of a page together"]
     return "\n".join(lines + [f"{key} = {json.dumps(value)}" for key, value in settings.items()]) + "\n"
 
@@ -275,7 +280,7 @@ def _stored(path: Path) -> NotebookNode | None:
     return notebook if whole else None
 
 
-def _notebook(cells: Sequence[NotebookNode], metadata: dict = METADATA) -> NotebookNode:
+def _notebook(cells: Sequence[NotebookNode], metadata: dict = _METADATA) -> NotebookNode:
     """A notebook of these cells, each with an id of its own."""
     return nbformat.validator.normalize(new_notebook(cells=list(cells), metadata=metadata))[1]
 
