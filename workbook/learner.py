@@ -275,7 +275,7 @@ def _stored(path: Path) -> NotebookNode | None:
         )
     except FileNotFoundError:
         return None
-    except (nbformat.reader.NotJSONError, AttributeError, KeyError, TypeError, ValueError):
+    except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError):
         return None
     return notebook if whole else None
 
