@@ -11,12 +11,13 @@ Beside her pages it has a folder that JupyterLab does not show:
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import shutil
 import sys
 import tomllib
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -36,8 +37,6 @@ COPY = ROOT / "my_notebooks"
 
 _JUPYTEXT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["jupytext"]
 _FILTERS = {key: value for key, value in _JUPYTEXT.items() if key.endswith("_filter")}
-# with the filters in the notebook, jupytext sees that a newer one has other outputs and no other cells
-_METADATA = METADATA | {"jupytext": _FILTERS}
 
 
 @dataclass(frozen=True)
@@ -280,9 +279,19 @@ def _stored(path: Path) -> NotebookNode | None:
     return notebook if whole else None
 
 
-def _notebook(cells: Sequence[NotebookNode], metadata: dict = _METADATA) -> NotebookNode:
-    """A notebook of these cells, each with an id of its own."""
-    return nbformat.validator.normalize(new_notebook(cells=list(cells), metadata=metadata))[1]
+def _notebook(cells: Sequence[NotebookNode], metadata: Mapping | None = None) -> NotebookNode:
+    """A notebook of these cells, each with an id of its own; with the metadata of a new one, if none are given."""
+    return nbformat.validator.normalize(new_notebook(cells=list(cells), metadata=metadata or _metadata()))[1]
+
+
+@functools.cache
+def _metadata() -> dict:
+    """The metadata of a notebook that JupyterLab opens and leaves as it is."""
+    from ipykernel.ipkernel import IPythonKernel
+
+    # By the filters jupytext sees that a notebook newer than its text has other outputs, and no other cells. JupyterLab
+    # asks whether to save a page that was only read, if the kernel says more of its language.
+    return METADATA | {"jupytext": _FILTERS, "language_info": IPythonKernel.language_info}
 
 
 def _with_outputs(cells: Sequence[NotebookNode], stored: Sequence[NotebookNode]) -> list[NotebookNode]:
