@@ -360,6 +360,24 @@ def test_jupyterlab_opens_a_page_that_another_editor_has_run(course, lab):
     assert course.update().renewed == []
 
 
+def test_what_one_of_two_open_tabs_overwrites_is_kept(course):
+    lab = Lab(course.folder, pre_save_hook="workbook.learner.keep_replaced")
+    replaced = course.copy.folder / ".workbook" / "replaced" / "01_first.md"
+    other_tab = lab.manager.get("my_notebooks/01_first.ipynb")["content"]
+    lab.change("my_notebooks/01_first.md", "answer = ____", "answer = 'mine'")
+    lab.change("my_notebooks/01_first.md", "answer = 'mine'", "answer = 'mine'\nprint(answer)")
+    assert not replaced.exists()  # nothing of hers was taken away
+    lab.save("my_notebooks/01_first.ipynb", other_tab)
+    assert "answer = ____" in course.hers()
+    for overwritten in ("answer = 'mine'\nprint(answer)\n", "other"):
+        assert overwritten in replaced.read_text(encoding="utf-8")
+        lab.change("my_notebooks/01_first.md", "answer = ____", "answer = 'other'")
+        lab.save("my_notebooks/01_first.ipynb", other_tab)
+    assert "print(answer)" in replaced.read_text(encoding="utf-8")
+    (course.folder / "elsewhere.md").write_text("1", encoding="utf-8")
+    lab.save("elsewhere.md", other_tab)
+
+
 def test_what_was_changed_in_both_files_apart_is_in_both(course):
     edit(course.copy.page("01_first").text, "Some text.", "Some text. From the .md.")
     change_notebook(course, "answer = ____", "answer = 'mine'")

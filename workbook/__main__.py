@@ -20,8 +20,9 @@ def lab(options: argparse.Namespace) -> int:
     if address := _open_already():
         print(f"JupyterLab is open already, at {address}, and your pages stay as they are.")
         print("To bring them up to date, close it and type this command again.")
-        return _jupyterlab(learner.COPY, options.others)
-    return learner.run(options) or _jupyterlab(learner.COPY, options.others)
+    elif failed := learner.run(options):
+        return failed
+    return _jupyterlab(learner.COPY, "workbook.learner.keep_replaced", options.others)
 
 
 def author(options: argparse.Namespace) -> int:
@@ -32,16 +33,15 @@ def author(options: argparse.Namespace) -> int:
             found = str(error)
         if found:
             print(f"{page.name}: {found}")
-    # else each notebook that is saved would change by the version of Python
-    hook = "--FileContentsManager.pre_save_hook=workbook.pages.keep_metadata"
-    return _jupyterlab(NOTEBOOKS, [hook, *options.others])
+    return _jupyterlab(NOTEBOOKS, "workbook.pages.keep_metadata", options.others)
 
 
-def _jupyterlab(folder: Path, arguments: Sequence[str]) -> int:
-    """Open the first page of a folder in JupyterLab, with the tabs that were open there."""
+def _jupyterlab(folder: Path, before_saving: str, arguments: Sequence[str]) -> int:
+    """Open the first page of a folder in JupyterLab, beside the tabs that were open before, with a hook for saving."""
     start = f"/lab/workspaces/{folder.name}/tree/{folder.name}/{pages()[0].text.name}"
     settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "JUPYTER_CONFIG_PATH": str(ROOT / ".jupyter")}
-    command = [sys.executable, "-m", "jupyterlab", f"--LabApp.default_url={start}", *arguments]
+    own = [f"--LabApp.default_url={start}", f"--FileContentsManager.pre_save_hook={before_saving}"]
+    command = [sys.executable, "-m", "jupyterlab", *own, *arguments]
     return subprocess.call(command, cwd=ROOT, env=os.environ | settings)
 
 

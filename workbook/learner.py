@@ -6,6 +6,7 @@ Beside her pages it has a folder that JupyterLab does not show:
         course/      each page as the course had it when hers was last brought up to date
         together/    hers as it was when its .md and its .ipynb last said the same
         before/      by date, her files as they were before something was written to them
+        replaced/    of each page the cells of hers that JupyterLab has overwritten with others
 """
 
 from __future__ import annotations
@@ -315,9 +316,34 @@ def _told(merged: Merged) -> list[str]:
     return [f"{name}, {cell_name(merged.pages[name], i)}: {what}" for name, i, what in sorted(places)]
 
 
+def keep_replaced(model: Mapping, path: str, contents_manager, **_) -> None:
+    """Keep what a save takes away: a hook, called by JupyterLab before it writes a file.
+
+    Who has the `.md` and the `.ipynb` of a page open at once, and types in both, is asked which one to overwrite. Cells
+    of hers with a line that is no longer on the page are added to those in `replaced`.
+    """
+    file = Path(contents_manager.root_dir, path)
+    state = file.parent / ".workbook"
+    if model["type"] != "file" or file.suffix != ".md" or not (state.is_dir() and file.is_file()):
+        return
+    course = state / "course" / file.name
+    known = {line for text in (model["content"], *_texts(course)) for line in text.splitlines()}
+    before = Copy(file.parent)._cells(file.read_text(encoding="utf-8"))
+    lost = [cell for cell in before if not set(cell.source.splitlines()) <= known | {""}]
+    if lost:
+        text = Page(file).as_text(_notebook(lost, METADATA))
+        kept = "".join(_texts(state / "replaced" / file.name))
+        now = datetime.now().strftime("%Y-%m-%d %H:%M")
+        write_text(state / "replaced" / file.name, f"{kept}Replaced on {now}:\n\n{text}\n\n")
+
+
+def _texts(path: Path) -> list[str]:
+    return [path.read_text(encoding="utf-8")] if path.is_file() else []
+
+
 def run(options: argparse.Namespace) -> int:
     try:
-        print("\n".join(Copy().update().lines()))
+        print("\n".join(Copy().update().lines()), flush=True)  # before JupyterLab prints
     except OSError as error:
         print(f"Your copy of the pages cannot be written: {error}", file=sys.stderr)
         return 1
