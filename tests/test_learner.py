@@ -126,6 +126,7 @@ class Lab:
 
     def save(self, path, content):
         content.metadata.language_info = {"name": "python", "version": "3.12.1", "file_extension": ".py"}
+        content.cells[0].metadata["jupyter"] = {"source_hidden": True}
         self.manager.save({"type": "notebook", "content": json.loads(json.dumps(content))}, path)
 
 

@@ -12,12 +12,13 @@ import jupytext
 import nbformat
 from jupytext.config import load_jupytext_config
 
-from workbook.comparing.outputs import Tolerance
+from workbook.comparing.outputs import METADATA_KEY, Tolerance
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
 
-# of every notebook; more would change with the Python that saves it
+# of every notebook, and of its cells; more would change with the Python and the editor that save it
+CELL_METADATA = ("tags", METADATA_KEY)
 METADATA = {
     "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
     "language_info": {"name": "python"},
@@ -129,9 +130,11 @@ def find_page(name: str, folder: Path = NOTEBOOKS) -> Page:
 
 
 def keep_metadata(model: Mapping, **_) -> None:
-    """Let JupyterLab save a notebook with the metadata that it had: a hook, called before it writes a file."""
+    """Let JupyterLab save a notebook with the metadata that pages have: a hook, called before it writes a file."""
     if model["type"] == "notebook":
         model["content"]["metadata"] = copy.deepcopy(METADATA)
+        for cell in model["content"]["cells"]:
+            cell["metadata"] = {key: value for key, value in cell["metadata"].items() if key in CELL_METADATA}
 
 
 def never_executed(cell: Mapping) -> bool:

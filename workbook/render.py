@@ -15,10 +15,10 @@ import time
 import nbformat
 
 from workbook.comparing.normalise import tidy
-from workbook.comparing.outputs import METADATA_KEY, outputs_difference
+from workbook.comparing.outputs import outputs_difference
 from workbook.expect_blocks import check_statements, expectations
 from workbook.files import write_bytes, write_text
-from workbook.pages import METADATA, Page, PageError, cell_name, tolerance_of
+from workbook.pages import CELL_METADATA, METADATA, Page, PageError, cell_name, tolerance_of
 from workbook.running.environment import environment
 from workbook.running.execute import Stopped, execute
 
@@ -37,7 +37,7 @@ def render(page: Page) -> list[str]:
     notebook = nbformat.v4.new_notebook(cells=page.read_text().cells, metadata=METADATA)
     for i, cell in enumerate(notebook.cells):
         cell.id = f"{page.name[:2]}-{i:03d}"
-        cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", METADATA_KEY)}
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
     execute_page(page, notebook.cells, environment=environment())
     changes = list(_keep_what_agrees(page, notebook))
     shown, figures = expectations(page, notebook.cells)
