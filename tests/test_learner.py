@@ -175,6 +175,7 @@ def test_what_to_expect_is_folded(course):
         "<details>\n<summary>What to expect</summary>\n\n```text\nloss 0.1234\n```\n\n"
         "![a line that falls and rises](../img/01_line.png)\n\n"
     )
+    assert text.index("</details>\n\n\nBelow it.")  # which begins the next cell
     # markdown is read within: the figure is a figure, and the fence a fence
     document = Document(course.copy.page("01_first").text)
     assert [link.target for link in document.links if link.is_image] == ["../img/01_line.png"]
@@ -409,6 +410,19 @@ def test_a_damaged_notebook_is_made_from_the_text(damage, course):
     assert "answer = 'mine'" in course.hers() and page.notebook.is_file()
     assert done.told == ["01_first.ipynb was damaged, so the page was read from 01_first.md."]
     assert (done.before / "01_first.ipynb").read_text(encoding="utf-8") == damage
+
+
+@pytest.mark.filterwarnings("error")
+def test_cells_without_an_id_of_their_own_get_one(course):
+    page = course.copy.page("01_first")
+    notebook = nbformat.read(page.notebook, as_version=4)
+    notebook.cells[0].id = notebook.cells[1].id
+    del notebook.cells[2]["id"]
+    page.notebook.write_text(json.dumps(notebook), encoding="utf-8")
+    course.change("The end.", "The very end.")
+    course.update()
+    cells = json.loads(page.notebook.read_text(encoding="utf-8"))["cells"]
+    assert len({cell["id"] for cell in cells}) == len(cells) == len(notebook.cells)
 
 
 def test_one_file_of_a_page_is_enough(course):

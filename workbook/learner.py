@@ -14,9 +14,12 @@ from __future__ import annotations
 import argparse
 import functools
 import json
+import re
 import shutil
 import sys
 import tomllib
+import uuid
+import warnings
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -27,7 +30,7 @@ import jupytext
 import nbformat
 from jupytext.config import load_jupytext_config
 from nbformat import NotebookNode
-from nbformat.v4 import new_notebook
+from nbformat.v4 import new_markdown_cell, new_notebook
 
 from workbook.expect_blocks import folded
 from workbook.files import write_text
@@ -240,12 +243,11 @@ class Copy:
                 shutil.copy2(path, done.before)
 
     def _handed_out(self, name: str) -> str:
-        """The text of one of the course's pages as she gets it: what to expect is folded."""
-        page = Page(self.originals / f"{name}.md")
-        cells = page.read_text().cells
-        for cell in cells:
-            if cell.cell_type == "markdown":
-                cell.source = folded(cell.source)
+        """The text of one of the course's pages as she gets it: what to expect is folded, in cells of its own."""
+        cells = []
+        for cell in Page(self.originals / f"{name}.md").read_text().cells:
+            text = cell.cell_type == "markdown"
+            cells += map(new_markdown_cell, re.split(r"(?<=</details>)\n+", folded(cell.source))) if text else [cell]
         return self.page(name).as_text(_notebook(cells))
 
     def _state(self, what: str) -> Path:
@@ -269,10 +271,9 @@ def _pairing() -> str:
 def _stored(path: Path) -> NotebookNode | None:
     """A notebook as its file has it; None if there is no file, or it is damaged."""
     try:
-        notebook = nbformat.read(path, as_version=4)
-        whole = all(
-            {"source", "outputs" if cell.cell_type == "code" else "source"} <= cell.keys() for cell in notebook.cells
-        )
+        with warnings.catch_warnings(action="ignore"):  # of cells without an id, which they are given
+            notebook = nbformat.read(path, as_version=4)
+        whole = all("source" in cell and (cell.cell_type != "code" or "outputs" in cell) for cell in notebook.cells)
     except FileNotFoundError:
         return None
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError):
@@ -282,7 +283,13 @@ def _stored(path: Path) -> NotebookNode | None:
 
 def _notebook(cells: Sequence[NotebookNode], metadata: Mapping | None = None) -> NotebookNode:
     """A notebook of these cells, each with an id of its own; with the metadata of a new one, if none are given."""
-    return nbformat.validator.normalize(new_notebook(cells=list(cells), metadata=metadata or _metadata()))[1]
+    own, ids = [], set()
+    for cell in cells:
+        if cell.get("id") in ids | {None}:
+            cell = NotebookNode(cell | {"id": uuid.uuid4().hex[:8]})
+        ids.add(cell.id)
+        own.append(cell)
+    return new_notebook(cells=own, metadata=metadata or _metadata())
 
 
 @functools.cache
