@@ -395,7 +395,7 @@ def test_where_the_two_files_differ_in_one_line_the_newer_counts(course):
     change_notebook(course, "answer = ____", "answer = 'newer'")
     done = course.update()
     assert "'newer'" in course.hers() and "'old'" not in course.hers() and NOTE not in course.hers()
-    assert done.told[1] == 'In [2], under "First" of 01_first differed: 01_first.ipynb, the newer of the two, counts.'
+    assert done.told[1] == '01_first, In [2], under "First": the two differed. 01_first.ipynb counts, as it is newer.'
     assert "'old'" in (done.before / "01_first.md").read_text(encoding="utf-8")
 
 

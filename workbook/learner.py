@@ -173,15 +173,13 @@ class Copy:
         known = self._state("together") / page.text.name
         base = self._cells(known.read_text(encoding="utf-8")) if known.is_file() else common(newer, older)
         merged = merge({"": base}, {"": newer}, {"": older})
-        joined, told = (
-            merged.pages[""],
-            [f"{page.name}: what you changed in the .md alone or the .ipynb alone is in both."],
-        )
+        joined = merged.pages[""]
+        told = [f"{page.name}: what you changed in the .md alone or the .ipynb alone is in both."]
         for number, (_, i) in enumerate(merged.both, start=1):
             at = i - 2 * number
             del joined[at : at + 2]  # the older cell, and the note
             told.append(
-                f"{cell_name(joined, at)} of {page.name} differed: {newest.name}, the newer of the two, counts."
+                f"{page.name}, {cell_name(joined, at)}: the two differed. {newest.name} counts, as it is newer."
             )
         notebook = _notebook(_with_outputs(joined, stored.cells), stored.metadata)
         return Hers(notebook, together=False, told=told)
@@ -212,9 +210,8 @@ class Copy:
                 done.renewed.append(name)
             if page.has_name or page.notebook.is_file():
                 write_text(page.notebook, nbformat.writes(notebook) + "\n")
-            write_text(
-                page.text, text
-            )  # last: of two files that differ, JupyterLab takes the text, and it is the newer
+            # last, so that it is the newer: else JupyterLab would refuse to open the page
+            write_text(page.text, text)
         write_text(self._state("together") / page.text.name, text)
 
     def _drop(self, name: str, hers: bool, merged: Merged, done: Update) -> None:
