@@ -526,6 +526,12 @@ def test_lab_brings_her_copy_up_to_date_and_opens_it(course, opened, capsys):
     assert any(re.search(r"default_url=/lab.*/my_notebooks/00_start_here\.md$", part) for part in command)
 
 
+def test_binder_makes_a_copy_and_opens_it():
+    settings = json.loads((ROOT / ".jupyter" / "jupyter_lab_config.json").read_text(encoding="utf-8"))
+    assert settings["LabApp"]["default_url"] == f"/lab/tree/{learner.COPY.name}/{pages()[0].text.name}"
+    assert "\npython -m workbook copy\n" in (ROOT / ".binder" / "start").read_text(encoding="utf-8")
+
+
 def test_lab_changes_no_page_that_is_open(course, opened, monkeypatch, capsys):
     monkeypatch.setattr(commands, "_open_already", lambda: "http://localhost:8888/")
     course.change("Some text.", "Some better text.")
