@@ -1,4 +1,7 @@
-# make lab     open the workbook in JupyterLab
+# make lab     bring your copy of the pages up to date, and open it in JupyterLab
+# make progress  show which exercises of your copy are right, wrong, or waiting  [PAGES=... EXECUTE=--execute]
+# make copy    bring your copy up to date, and no more: for another editor
+# make author  open the course's own pages in JupyterLab
 # make test    execute every page again, compare, and run the tests
 # make render  bring pages, notebooks and figures into agreement  [PAGES="01_sequential ..."]
 # make full    execute pages on the real data and print their results  [PAGES=...]
@@ -14,10 +17,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: lab test render full sensitivity stability versions index lock setup clean
+.PHONY: lab progress copy author test render full sensitivity stability versions index lock setup clean
 
 lab: setup
 	$(BIN)/python -m workbook lab
+
+progress: setup
+	$(BIN)/python -m workbook progress $(EXECUTE) $(PAGES)
+
+copy: setup
+	$(BIN)/python -m workbook copy
+
+author: setup
+	$(BIN)/python -m workbook author
 
 test: setup
 	$(BIN)/python -m workbook test

@@ -9,15 +9,48 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbook import full, index, render, stability, versions
-from workbook.pages import ROOT, find_page, pages
+from workbook import full, index, learner, progress, render, stability, versions
+from workbook.agreement import disagreements
+from workbook.pages import NOTEBOOKS, ROOT, PageError, find_page, pages
 
 TESTS = [sys.executable, "-m", "pytest"]
 
 
 def lab(options: argparse.Namespace) -> int:
+    if address := _open_already():
+        print(f"JupyterLab is open already, at {address}, and your pages stay as they are.")
+        print("To bring them up to date, close it and type this command again.")
+    elif failed := learner.run(options):
+        return failed
+    return _jupyterlab(learner.COPY, "workbook.learner.keep_replaced", options.others)
+
+
+def author(options: argparse.Namespace) -> int:
+    for page in pages():
+        try:
+            found = next(disagreements(page), None)
+        except PageError as error:
+            found = str(error)
+        if found:
+            print(f"{page.name}: {found}")
+    return _jupyterlab(NOTEBOOKS, "workbook.pages.keep_metadata", options.others)
+
+
+def _jupyterlab(folder: Path, before_saving: str, arguments: Sequence[str]) -> int:
+    """Open the first page of a folder in JupyterLab, beside the tabs that were open before, with a hook for saving."""
+    start = f"/lab/workspaces/{folder.name}/tree/{folder.name}/{pages()[0].text.name}"
     settings = {"TF_CPP_MIN_LOG_LEVEL": "3", "JUPYTER_CONFIG_PATH": str(ROOT / ".jupyter")}
-    return subprocess.call([sys.executable, "-m", "jupyterlab", *options.others], cwd=ROOT, env=os.environ | settings)
+    own = [f"--LabApp.default_url={start}", f"--FileContentsManager.pre_save_hook={before_saving}"]
+    command = [sys.executable, "-m", "jupyterlab", *own, *arguments]
+    return subprocess.call(command, cwd=ROOT, env=os.environ | settings)
+
+
+def _open_already() -> str | None:
+    """The address of a JupyterLab that is open here: what is typed there and not saved, nobody else knows."""
+    from jupyter_server.serverapp import list_running_servers
+
+    servers = (server for server in list_running_servers() if Path(server["root_dir"]).resolve() == ROOT)
+    return next((server["url"] for server in servers), None)
 
 
 def test(options: argparse.Namespace) -> int:
@@ -38,7 +71,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command.set_defaults(run=run)
         return command
 
-    add(lab, "lab", "open the workbook in JupyterLab", epilog="Other arguments go to JupyterLab.")
+    others = {"epilog": "Other arguments go to JupyterLab."}
+    add(lab, "lab", "bring your copy of the pages up to date, and open it in JupyterLab", **others)
+    add(learner.run, "copy", "bring your copy of the pages up to date, and no more: for another editor")
+    command = add(progress.run, "progress", "show which exercises of your copy are right, wrong, or waiting")
+    command.add_argument("names", nargs="*", metavar="pages", help="such as 01_sequential, or 01; default: all")
+    command.add_argument(
+        "--execute", action="store_true", help="run the pages first, instead of reading what is stored"
+    )
+    add(author, "author", "open the course's own pages in JupyterLab, to write on them", **others)
     add(test, "test", "execute every page again, compare, and run the tests", epilog="Other arguments go to pytest.")
     for run, name, what in (
         (render.run, "render", "bring pages, notebooks and figures into agreement"),
@@ -57,7 +98,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     options, others = parser.parse_known_args(arguments)
     options.others = others
-    if options.others and options.run not in (lab, test, sensitivity):
+    if options.others and options.run not in (lab, author, test, sensitivity):
         parser.error(f"unrecognized arguments: {' '.join(options.others)}")
     if hasattr(options, "pages"):
         try:

@@ -79,6 +79,21 @@ def expectations(page: Page, cells: list) -> tuple[dict[int, str], list[Figure]]
     return sources, figures
 
 
+def folded(source: str) -> str:
+    """The source of a text cell with what to expect in folds, for a reader who runs the cells herself.
+
+    JupyterLab and GitHub read markdown in a fold only between blank lines.
+    """
+    return _EXPECT.sub(lambda block: _fold(block[1].strip()), source)
+
+
+def _fold(inside: str) -> str:
+    if inside.startswith("<details>"):
+        return inside
+    shown = inside.removeprefix("*What to expect:*").strip()
+    return f"<details>\n<summary>What to expect</summary>\n\n{shown}\n\n</details>"
+
+
 def check_statements(page: Page, cells: list) -> None:
     """Raise a PageError for a tolerance or an expect block that is badly stated, which needs no run to see."""
     for index in range(len(cells)):

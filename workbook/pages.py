@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,10 +12,17 @@ import jupytext
 import nbformat
 from jupytext.config import load_jupytext_config
 
-from workbook.comparing.outputs import Tolerance
+from workbook.comparing.outputs import METADATA_KEY, Tolerance
 
 ROOT = Path(__file__).resolve().parent.parent
 NOTEBOOKS = ROOT / "notebooks"
+
+# of every notebook, and of its cells; more would change with the Python and the editor that save it
+CELL_METADATA = ("tags", METADATA_KEY)
+METADATA = {
+    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
+    "language_info": {"name": "python"},
+}
 
 _NAME = re.compile(r"\d\d_\w+")
 # jupytext makes cells of fences in these languages too, and running the page would run them
@@ -101,23 +109,32 @@ class Page:
         return load_jupytext_config(str(self.text))
 
 
-def pages() -> list[Page]:
-    """All pages, in their order."""
-    found = (Page(path) for path in sorted(NOTEBOOKS.glob("*.md")))
+def pages(folder: Path = NOTEBOOKS) -> list[Page]:
+    """All pages in a folder, in their order."""
+    found = (Page(path) for path in sorted(folder.glob("*.md")))
     return [page for page in found if page.has_name]
 
 
-def find_page(name: str) -> Page:
-    """The page of that name: `01_sequential`, a path to it, or as little as `01`.
+def find_page(name: str, folder: Path = NOTEBOOKS) -> Page:
+    """The page of that name in a folder: `01_sequential`, a path to it, or as little as `01`.
 
     Raises:
         ValueError: if no page, or more than one, answers to the name; the message lists them.
     """
     stem = Path(name).stem
-    found = [p for p in pages() if p.name == stem] or [p for p in pages() if p.name.startswith(stem + "_")]
+    there = pages(folder)
+    found = [p for p in there if p.name == stem] or [p for p in there if p.name.startswith(stem + "_")]
     if len(found) != 1:
-        raise ValueError(f"no page {name!r}; there are: {', '.join(p.name for p in pages())}")
+        raise ValueError(f"no page {name!r}; there are: {', '.join(p.name for p in there)}")
     return found[0]
+
+
+def keep_metadata(model: Mapping, **_) -> None:
+    """Let JupyterLab save a notebook with the metadata that pages have: a hook, called before it writes a file."""
+    if model["type"] == "notebook":
+        model["content"]["metadata"] = copy.deepcopy(METADATA)
+        for cell in model["content"]["cells"]:
+            cell["metadata"] = {key: value for key, value in cell["metadata"].items() if key in CELL_METADATA}
 
 
 def never_executed(cell: Mapping) -> bool:

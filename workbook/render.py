@@ -15,18 +15,14 @@ import time
 import nbformat
 
 from workbook.comparing.normalise import tidy
-from workbook.comparing.outputs import METADATA_KEY, outputs_difference
+from workbook.comparing.outputs import outputs_difference
 from workbook.expect_blocks import check_statements, expectations
 from workbook.files import write_bytes, write_text
-from workbook.pages import Page, PageError, cell_name, tolerance_of
+from workbook.pages import CELL_METADATA, METADATA, Page, PageError, cell_name, tolerance_of
 from workbook.running.environment import environment
 from workbook.running.execute import Stopped, execute
 
 MOST_BYTES = 1_000_000
-_METADATA = {
-    "kernelspec": {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"},
-    "language_info": {"name": "python"},
-}
 
 
 def render(page: Page) -> list[str]:
@@ -38,10 +34,10 @@ def render(page: Page) -> list[str]:
         OSError: if one of the files cannot be written.
     """
     as_read = page.text.read_bytes()
-    notebook = nbformat.v4.new_notebook(cells=page.read_text().cells, metadata=_METADATA)
+    notebook = nbformat.v4.new_notebook(cells=page.read_text().cells, metadata=METADATA)
     for i, cell in enumerate(notebook.cells):
         cell.id = f"{page.name[:2]}-{i:03d}"
-        cell.metadata = {k: v for k, v in cell.metadata.items() if k in ("tags", METADATA_KEY)}
+        cell.metadata = {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
     execute_page(page, notebook.cells, environment=environment())
     changes = list(_keep_what_agrees(page, notebook))
     shown, figures = expectations(page, notebook.cells)
