@@ -1,7 +1,6 @@
 """Executing pages: kernels that die, hang and start out of a preloaded process, and what the reader has set herself."""
 
 import json
-import os
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -26,8 +25,7 @@ def kernels(request):
     with pytest.MonkeyPatch.context() as patch:
         if not request.param:
             patch.delenv(VARIABLE, raising=False)
-        there = not request.param or VARIABLE in os.environ
-        with nullcontext() if there else preloading(environment()):
+        with preloading(environment()) if request.param else nullcontext():
             yield
 
 
@@ -126,7 +124,6 @@ def test_the_readers_own_settings_do_not_reach_the_kernel(tmp_path, monkeypatch)
 PAGE = """# A page
 
 ```python
-import os
 ```
 
 ## Its middle

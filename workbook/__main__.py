@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbook import full, index, render, stability, versions
+from workbook import full, grade, index, render, stability, versions
 from workbook.pages import ROOT, find_page, pages
 
 TESTS = [sys.executable, "-m", "pytest"]
@@ -53,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument("--folder", type=Path, default=versions.FOLDER, help="default: %(default)s")
     more = "change the pages by accident in more ways than `test` does; each must be noticed"
     add(sensitivity, "sensitivity", more, epilog="Other arguments go to pytest.")
+    grade.add_arguments(
+        add(grade.run, "grade", "execute notebooks that were handed in, and say which answers are right")
+    )
     add(index.run, "index", "write the index of Keras' and TensorFlow's names")
 
     options, others = parser.parse_known_args(arguments)

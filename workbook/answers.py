@@ -10,12 +10,12 @@ import functools
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
+if TYPE_CHECKING:
+    import nbformat
 
-import exercises
-
-FOLDER = Path(exercises.__path__[0])
+EXERCISES = Path(__file__).resolve().parent.parent / "exercises"
 
 _CHECK = re.compile(r"^[ \t]*(?:\w+\.)*?(\w+)\.(\w+)\.check\(", re.MULTILINE)
 _BLANK = re.compile(r"(?<!\w)____(?!\w)")
@@ -57,8 +57,8 @@ def answers(notebook: nbformat.NotebookNode) -> list[Answer]:
         if cell.cell_type != "code" or not (names := checks(cell.source)):
             continue
         printed = "".join(o["text"] for o in cell.outputs if o["output_type"] == "stream" and o["name"] == "stdout")
-        errors = (f"{o['ename']}: {o['evalue']}" for o in cell.outputs if o["output_type"] == "error")
-        without_verdict = unsaid(cell.source, next(errors, None))
+        errors = [f"The cell raised {o['ename']}: {o['evalue']}" for o in cell.outputs if o["output_type"] == "error"]
+        without_verdict = unsaid(cell.source, *errors[:1])
         said = verdicts(printed)[-len(names) :]
         for i, name in enumerate(names):
             found[name] = Answer(name, title(name), *(said[i] if i < len(said) else without_verdict))
@@ -97,17 +97,17 @@ def verdicts(printed: str) -> list[tuple[str, str]]:
     return [(_STATES[begin], text if _STATES[begin] == "wrong" else "") for begin, text in said]
 
 
-def unsaid(source: str, error: str | None) -> tuple[str, str]:
-    """The state and the reason where a cell printed no verdict, by the error it raised, if it did."""
-    if error is None or _BLANK.search(source):  # a blank that is left may raise anything
+def unsaid(source: str, reason: str = "") -> tuple[str, str]:
+    """The state and the reason where a cell came to no verdict, by the reason for that, if there is one."""
+    if not reason or _BLANK.search(source):  # a blank that is left may raise anything
         return "waiting", ""
-    return "wrong", f"The cell raised {error}"
+    return "wrong", reason
 
 
 @functools.cache
 def titles(topic: str) -> dict[str, str]:
     """The titles of the exercises of a topic, by their names, in the order of its module; {} of no topic."""
-    module = FOLDER / f"{topic}.py"
+    module = EXERCISES / f"{topic}.py"
     if not module.is_file():
         return {}
     found = {}
