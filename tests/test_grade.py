@@ -2,7 +2,6 @@
 
 import csv
 import json
-import os
 import socket
 import subprocess
 import sys
@@ -48,13 +47,22 @@ def graded(folder, *options):
 
 # --- a folder of a class ------------------------------------------------------------------------
 
-CHEATS = (
-    f"start_here.faces_of_find_spec.check = print\n{CHECK}",
-    f"import builtins, exercises.exercise\nbuiltins.print = lambda *words: None\n"
-    f"exercises.exercise.Exercise.verdict = lambda self, answer: 'Right.'\n{CHECK}",
-    f"class Mine:\n    def check(self, answer): print('Right.')\n"
-    f"class Module: faces_of_find_spec = Mine()\nstart_here = Module()\n{CHECK}",
-)
+SHADOWED = f"start_here.faces_of_find_spec.check = print\n{CHECK}"
+PATCHED = f"""
+import builtins, exercises.exercise
+
+builtins.print = lambda *words: None
+exercises.exercise.Exercise.verdict = lambda self, answer: "Right."
+{CHECK}"""
+REPLACED = f"""
+class Mine:
+    def check(self, answer): print("Right.")
+
+class Module:
+    faces_of_find_spec = Mine()
+
+start_here = Module()
+{CHECK}"""
 HARM = """
 import os, shutil, socket
 from pathlib import Path
@@ -85,8 +93,8 @@ def class_of_nine(tmp_path_factory):
     (folder / "Bo" / "my answers.md").write_text(f"# Mine\n\n```python\n{IMPORT}\n{WRONG}\n```\n", encoding="utf-8")
     write(folder / "Cy-00_start_here.ipynb", IMPORT, f"answer = [____]\n{CHECK}")
     write(folder / "crashes.ipynb", IMPORT, WRONG, "import os\nos._exit(3)", RIGHT)
-    write(folder / "hangs.ipynb", IMPORT, "while True:\n    try:\n        pass\n    finally:\n        pass", RIGHT)
-    write(folder / "cheats.ipynb", IMPORT, WRONG, *CHEATS)
+    write(folder / "hangs.ipynb", IMPORT, "while True: pass", RIGHT)
+    write(folder / "cheats.ipynb", IMPORT, WRONG, SHADOWED, PATCHED, REPLACED)
     (folder / "broken.ipynb").write_text('{"cells": [', encoding="utf-8")
     (folder / "README.md").write_text("# Our class\n\n```python\nprint(1)\n```\n", encoding="utf-8")
     with socket.create_server(("127.0.0.1", 0)) as server:
@@ -134,7 +142,7 @@ def test_a_blank_waits(class_of_nine):
     assert (cy["learner"], of(cy)) == ("Cy", ("waiting", ""))
 
 
-def test_a_crash_is_told_and_what_was_said_before_counts_no_more(class_of_nine):
+def test_a_crash_is_told_and_the_cells_below_it_count_as_not_executed(class_of_nine):
     crashed = class_of_nine[1]["crashes.ipynb"]
     assert of(crashed) == ("wrong", "The cell was not executed")
     ended = 'In [3], under "the top of the page", ended its kernel; the cells below it were not executed'
@@ -206,9 +214,214 @@ def test_where_notebooks_cannot_be_shut_in_it_says_so_and_sees_what_they_change(
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["nowhere"], "nowhere is no folder"),
-        ["."], # replaced below
+        (["{folder}/nowhere"], "nowhere is no folder"),
+        (["{folder}"], "has no notebook in it"),
+        (["{folder}", "--csv={folder}"], "cannot be written: it is a folder"),
+        (["{folder}", "--json={folder}/a/b.json"], "cannot be written: its folder is not there"),
+        (["{folder}", "--jobs=0"], "must be greater than 0"),
+        (["{folder}", "--cell-timeout=0"], "must be greater than 0"),
     ],
 )
-def test_bad_arguments(arguments, told):
-    pass
+def test_bad_arguments_are_told_before_anything_runs(tmp_path, capsys, arguments, told):
+    assert main(["grade", *(argument.format(folder=tmp_path) for argument in arguments)]) == 2
+    assert told in capsys.readouterr().err
+
+
+# --- the files of a folder ----------------------------------------------------------------------
+
+
+def found(folder):
+    return [(one.learner, one.page, one.file) for one in submissions.submissions(folder)]
+
+
+@pytest.mark.parametrize(
+    ("file", "learner"),
+    [
+        ("Anna Müller_123_file_/01_sequential.ipynb", "Anna Müller_123_file_"),
+        ("Bo/week 1/homework/x.ipynb", "Bo"),
+        ("Çelik 01_sequential.ipynb", "Çelik"),
+        ("01_sequential-dora.ipynb", "dora"),
+        ("01_sequential.ipynb", "01_sequential"),
+        ("Eve.ipynb", "Eve"),
+    ],
+)
+def test_whose_a_notebook_is(tmp_path, file, learner):
+    write(tmp_path / file, "sequential.parameter_count.check(1)")
+    assert found(tmp_path) == [(learner, "01_sequential", file)]
+
+
+@pytest.mark.parametrize(
+    ("file", "source", "page"),
+    [
+        ("02_data_and_preprocessing.ipynb", "sequential.parameter_count.check(1)", "01_sequential"),
+        ("x.ipynb", "functional.same_class.check(1)\n" * 2 + "sequential.parameter_count.check(1)", "04_functional"),
+        ("x.ipynb", "import keras\nfrom exercises import ____, sequential", "01_sequential"),
+        ("my 03_training_and_callbacks.ipynb", "1 + 1", "03_training_and_callbacks"),
+    ],
+)
+def test_which_page_a_notebook_is(tmp_path, file, source, page):
+    write(tmp_path / file, source)
+    assert [found_page for _, found_page, _ in found(tmp_path)] == [page]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "problem"),
+    [
+        ("x.ipynb", b"", "the file is no notebook: NotJSONError"),
+        ("x.ipynb", b"[]", "the file is no notebook: "),
+        ("x.ipynb", b'{"cells": 3, "nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "the file is no notebook: "),
+        ("x.ipynb", b"\xff\xfe", "the file is no notebook: UnicodeDecodeError"),
+        ("x.ipynb", b"[" * 100_000, "the file is no notebook: "),
+        ("x.ipynb", b" " * 2001, "the file has 2,001 bytes, and more than 2,000 are not read"),
+        ("09_errata.md", b"```python\n1\n```\n", "page 09_errata has no exercises"),
+        ("x.ipynb", nbformat.writes(new_notebook()).encode(), "it has no exercises of the course"),
+    ],
+)
+def test_a_file_that_cannot_be_graded_says_why(tmp_path, monkeypatch, name, content, problem):
+    if len(content) < 10_000:
+        monkeypatch.setattr(submissions, "MOST_BYTES", 2000)
+    (tmp_path / name).write_bytes(content)
+    (one,) = submissions.submissions(tmp_path)
+    assert one.problem.startswith(problem) and one.cells == ()
+
+
+def test_notebooks_of_other_tools_are_read(tmp_path):
+    cell = {"cell_type": "code", "source": ["sequential.\n", "x.check(1)"], "metadata": {}, "outputs": []}
+    old = {"cells": [cell], "nbformat": 4, "nbformat_minor": 2, "metadata": {}, "kernel": "of another tool"}
+    (tmp_path / "01_sequential.ipynb").write_text("\ufeff" + json.dumps(old), encoding="utf-8")
+    (one,) = submissions.submissions(tmp_path)
+    assert one.problem == "" and one.cells[0].source == "sequential.\nx.check(1)"
+
+
+def test_pairs_copies_and_what_is_hidden(tmp_path):
+    for name in ("a/x.ipynb", "a/y.ipynb", "b/x.ipynb", ".ipynb_checkpoints/x.ipynb", "a/.x.ipynb", "__MACOSX/x.ipynb"):
+        write(tmp_path / name, "sequential.parameter_count.check(1)")
+    for name, number in (("a/x.md", 1), ("b/x.md", 2)):
+        (tmp_path / name).write_text(f"```python\nsequential.parameter_count.check({number})\n```\n", encoding="utf-8")
+    (tmp_path / "a" / "folder.ipynb").mkdir()
+    several = "the page was handed in more than once"
+    assert {one.file: one.remarks for one in submissions.submissions(tmp_path)} == {
+        "a/x.ipynb": (several,),
+        "a/y.ipynb": (several,),
+        "b/x.ipynb": ("x.md beside it has other code, and was not graded",),
+    }
+
+
+# --- judging ------------------------------------------------------------------------------------
+
+
+def judged(*cells):
+    """The states and reasons of `start_here`'s only exercise, and the notes, by (source, what is known of it)."""
+    sources = tuple(new_code_cell(source) for source, _ in cells)
+    done = judge(Submission("a", "a", "00_start_here", sources), [known for _, known in cells if known], 0)
+    (answer,) = done.answers
+    return answer.state, answer.reason, done.notes
+
+
+def said(text, **more):
+    return Executed((("start_here.faces_of_find_spec", text),), **more)
+
+
+def test_the_checker_is_believed_and_nothing_that_is_stored():
+    stored = new_code_cell(CHECK, outputs=[new_output("stream", name="stdout", text="Right. Yes.\n")])
+    done = judge(Submission("a", "a", "00_start_here", (new_markdown_cell("#"), stored)), [said("Not yet. No.\n")], 0)
+    assert [(answer.state, answer.reason) for answer in done.answers] == [("wrong", "No.")]
+
+
+def test_states_of_cells():
+    raised = Executed(failure="raised KeyError: 'x'")
+    assert judged((CHECK, said("Right. Yes.\n", failure="raised KeyError: 'x'"))) == ("right", "", ())
+    assert judged((CHECK, raised)) == ("wrong", "The cell raised KeyError: 'x'", ())
+    assert judged((f"answer = ____ + 1\n{CHECK}", raised)) == ("waiting", "", ())
+    assert judged((f"if False:\n    {CHECK}", Executed()))[:2] == (
+        "waiting",
+        "The cell ran, and did not come to its check",
+    )
+    assert judged(("x = start_here.faces_of_find_spec; x.check(1)", said("Right.\n")))[0] == "right"
+    assert judged((IMPORT, Executed())) == ("missing", "", ())
+    last = Executed(failure="ended its kernel", last=True)
+    note = 'In [1], under "the top of the page", ended its kernel; the cells below it were not executed'
+    assert judged((IMPORT, last), (CHECK, None)) == ("wrong", "The cell was not executed", (note,))
+
+
+def test_long_and_strange_texts_become_one_line():
+    reason = judged((CHECK, said("Not yet. \x1b[31mred\x07\n" + 1000 * "7")))[1]
+    assert reason.startswith("[31mred 777") and reason.endswith("7...") and len(reason) == 300
+
+
+def test_table_names_what_is_not_right():
+    one = judge(Submission("Zoë", "z.ipynb", "00_start_here", (new_code_cell(CHECK),)), [said("Not yet. No.\n")], 12.3)
+    two = Graded(Submission("b", "b.ipynb"), problem="the file is no notebook")
+    assert as_table([one, two]).splitlines() == [
+        "learner  page           right  wrong  waiting  missing  seconds",
+        "Zoë      00_start_here      0      1        0        0       12",
+        "b        ?                  -      -        -        -        0",
+        "",
+        "z.ipynb",
+        "  wrong      start_here.faces_of_find_spec: No.",
+        "",
+        "b.ipynb",
+        "  not graded the file is no notebook",
+    ]
+
+
+def test_no_field_of_the_csv_is_a_formula():
+    written = as_csv([Graded(Submission("=HYPERLINK(1)", "@b.ipynb"), problem="-1")])
+    assert written.splitlines()[1] == "'=HYPERLINK(1),'@b.ipynb,,,,not graded,'-1"
+
+
+# --- shutting in --------------------------------------------------------------------------------
+
+SHUT_IN = """
+import os, socket, subprocess, sys
+from pathlib import Path
+from workbook.grading.shut_in import shut_in
+
+folder, elsewhere, port = Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])
+shut_in(folder)
+
+def works(what):
+    try:
+        what()
+        return True
+    except OSError:
+        return False
+
+print(works((folder / "new").touch), works((elsewhere / "new").touch), works(Path("/dev/null").open))
+print(works(lambda: socket.create_connection(("127.0.0.1", port), timeout=5)))
+with socket.create_server(("127.0.0.1", 0)) as server:
+    print(works(lambda: socket.create_connection(server.getsockname(), timeout=5)))
+print(subprocess.run(["mount", "-o", "remount,rw", "/"], capture_output=True).returncode != 0)
+print([name for name in os.listdir("/proc") if name.isdigit()])
+subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+sys.stdout.flush()
+os.kill(os.getpid(), 9)
+"""
+
+
+@can_be_shut_in
+def test_what_is_shut_in_has_one_folder_no_network_and_leaves_no_process(tmp_path):
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    inside.mkdir()
+    outside.mkdir()
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        command = [sys.executable, "-c", SHUT_IN, inside, outside]
+        done = subprocess.run(
+            [*map(str, command), str(server.getsockname()[1])],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=60,  # the process that is left behind would keep the pipe open for longer
+            check=False,
+        )
+    assert done.stdout.splitlines() == ["True False True", "False", "True", "True", "['1', '2']"], done.stderr
+    assert done.returncode == 128 + 9 and [path.name for path in tmp_path.rglob("new")] == ["new"]
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="elsewhere there is nothing to try")
+def test_a_system_that_forbids_it_is_told_of(tmp_path, monkeypatch):
+    other = tmp_path / "shut_in.py"
+    source = Path(shut_in.__file__).read_text(encoding="utf-8")
+    other.write_text(source.replace('_call("unshare", ', '_call("unshare", 1 << 40 | '), encoding="utf-8")
+    monkeypatch.setattr(shut_in, "__file__", str(other))
+    assert "unshare: " in shut_in.why_not()

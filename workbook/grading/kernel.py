@@ -47,10 +47,10 @@ class Examiner:
     """
 
     def __init__(self, topics: list[str]):
-        modules = [importlib.import_module(f"exercises.{name}") for name in ("exercise", *topics)]
+        of_topics = {topic: importlib.import_module(f"exercises.{topic}") for topic in topics}
         self.exercises = {
             f"{topic}.{name}": value
-            for topic, module in zip(topics, modules[1:])
+            for topic, module in of_topics.items()
             for name, value in vars(module).items()
             if callable(getattr(value, "check", None)) and not isinstance(value, type)
         }
@@ -58,7 +58,9 @@ class Examiner:
         self._changed: dict[str, None] = {}
         self._said: list[str] | None = None
         self._print = print
-        kinds = [value for value in vars(modules[0]).values() if isinstance(value, type) and _is_own(value)]
+        modules = [module for name, module in sys.modules.items() if name.startswith("exercises.")]
+        own = dict.fromkeys(value for module in modules for value in vars(module).values() if _is_own(value))
+        kinds = [value for value in own if isinstance(value, type) and hasattr(value, "check")]
         for module in modules:
             vars(module)["print"] = self._say
         for kind in kinds:
