@@ -20,6 +20,8 @@ from workbook.grading.results import Graded, as_csv, as_table, judge
 from workbook.grading.run import Executed
 from workbook.grading.submissions import Submission
 from workbook.pages import ROOT
+from workbook.running.environment import environment
+from workbook.running.preloaded import preloading
 
 FORBIDDEN = shut_in.why_not()
 can_be_shut_in = pytest.mark.skipif(bool(FORBIDDEN), reason=f"notebooks cannot be shut in here: {FORBIDDEN}")
@@ -84,7 +86,13 @@ shutil.rmtree("../text_recognizer")
 
 
 @pytest.fixture(scope="module")
-def class_of_nine(tmp_path_factory):
+def kernels():
+    with preloading(environment()):
+        yield
+
+
+@pytest.fixture(scope="module")
+def class_of_nine(tmp_path_factory, kernels):
     folder = tmp_path_factory.mktemp("grading") / "handed in"
     write(folder / "Anna Müller" / "00_start_here.ipynb", IMPORT, "1 / 0", RIGHT)
     two = ["sequential.parameter_count.check(50_890)", "updates = 220\nsequential.weight_updates.check(updates)"]
@@ -198,7 +206,7 @@ def test_csv_has_a_line_for_each_exercise(class_of_nine):
 # --- without being shut in ----------------------------------------------------------------------
 
 
-def test_where_notebooks_cannot_be_shut_in_it_says_so_and_sees_what_they_change(tmp_path, monkeypatch, capsys):
+def test_where_notebooks_cannot_be_shut_in_it_says_so_and_sees_what_they_change(tmp_path, monkeypatch, capsys, kernels):
     monkeypatch.setattr(grade, "why_not", lambda: "unshare: Operation not permitted")
     folder = tmp_path / "handed in"
     write(folder / "a.ipynb", IMPORT, f"import os\nos.remove({str(folder / 'b.ipynb')!r})", RIGHT)

@@ -134,6 +134,7 @@ def _become_kernel(
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # which the imports have looked up already, by the server's environment
     sys.argv[1:] = arguments
     # Else all kernels would draw the same numbers where nobody has set a seed.
     random.seed()
