@@ -124,6 +124,7 @@ def test_the_readers_own_settings_do_not_reach_the_kernel(tmp_path, monkeypatch)
 PAGE = """# A page
 
 ```python
+import os
 ```
 
 ## Its middle

@@ -35,8 +35,8 @@ class Limits:
         shut_in: whether the network is taken away, and all folders but the notebook's own; see `shut_in`.
     """
 
-    cell: float = 60
-    notebook: float = 600
+    cell: float = 120
+    notebook: float = 900
     memory: int = 0
     shut_in: bool = False
 
