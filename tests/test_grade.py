@@ -217,7 +217,7 @@ def test_where_notebooks_cannot_be_shut_in_it_says_so_and_sees_what_they_change(
     assert (status, given["shut_in"]) == (1, False)
     printed = capsys.readouterr().err
     assert "The network is ON" in printed and "(unshare: Operation not permitted)" in printed
-    assert printed.split("were changed while the notebooks ran:")[1].split() == [*str(folder / "b.ipynb").split()]
+    assert printed.split("these files were changed:")[1].split() == [*str(folder / "b.ipynb").split()]
 
 
 @pytest.mark.parametrize(

@@ -106,17 +106,20 @@ def unsaid(source: str, reason: str = "") -> tuple[str, str]:
 
 @functools.cache
 def titles(topic: str) -> dict[str, str]:
-    """The titles of the exercises of a topic, by their names, in the order of its module; {} of no topic."""
+    """The titles of the exercises of a topic, by their names, in the order of its module; {} of no topic.
+
+    What has a title and takes minutes is an exercise, of whatever kind.
+    """
     module = EXERCISES / f"{topic}.py"
     if not module.is_file():
         return {}
     found = {}
     for node in ast.parse(module.read_text(encoding="utf-8")).body:
         match node:
-            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(keywords=given)):
-                for word in given:
-                    if word.arg == "title":
-                        found[name] = ast.literal_eval(word.value)
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(keywords=keywords)):
+                given = {word.arg: word.value for word in keywords}
+                if {"title", "minutes"} <= given.keys():
+                    found[name] = ast.literal_eval(given["title"])
     return found
 
 

@@ -86,18 +86,20 @@ def run(options: argparse.Namespace) -> int:
         said = "not graded" if one.problem else f"{one.count('right')} of {len(one.answers)} right"
         print(f"[{done}/{len(found)}] {one.submission.file}: {said}, {one.seconds:.0f} s", file=sys.stderr)
 
-    with preloading(environment()):
-        graded = grade(found, limits, options.jobs, tell)
-    changed = sorted(str(path) for path, _ in before.items() ^ _state(options.folder).items())
+    try:
+        with preloading(environment()):
+            graded = grade(found, limits, options.jobs, tell)
+    except KeyboardInterrupt:
+        print("\nStopped. Nothing was written.", file=sys.stderr)
+        return 130
+    changed = sorted({str(path) for path, _ in before.items() ^ _state(options.folder).items()})
     print(as_table(graded))
     if options.csv:
         write_text(options.csv, as_csv(graded))
     if options.json:
         write_text(options.json, as_json(graded, not forbidden))
     if changed:
-        print(
-            "\nThese files were changed while the notebooks ran:", *dict.fromkeys(changed), sep="\n  ", file=sys.stderr
-        )
+        print("\nWhile the notebooks ran, these files were changed:", *changed, sep="\n  ", file=sys.stderr)
     return int(bool(changed))
 
 

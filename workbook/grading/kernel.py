@@ -152,7 +152,12 @@ def _kept(modules: list[ModuleType], kinds: list[type], exercises: dict[str, Any
     yield _Kept("builtins", builtins, functions, lambda name, value: True)
     for module in modules:
         before = {name: value for name, value in vars(module).items() if not name.startswith("__")}
-        yield _Kept(module.__name__, module, before, lambda name, value: name.startswith("__"))
+        yield _Kept(
+            module.__name__,
+            module,
+            before,
+            lambda name, value: name.startswith("__") or isinstance(value, ModuleType),
+        )
     for kind in kinds:
         yield _Kept(f"{kind.__module__}.{kind.__qualname__}", kind, dict(vars(kind)), lambda name, value: False)
     for function in dict.fromkeys(value for of in (*modules, *kinds) for value in vars(of).values() if _is_own(value)):

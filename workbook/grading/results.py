@@ -49,7 +49,7 @@ def judge(submission: Submission, executed: list[Executed], seconds: float) -> G
         cell, where = submission.cells[index], cell_name(submission.cells, index)
         reached = number < len(executed)
         run = executed[number] if reached else Executed(failure="was not executed")
-        said = dict(run.verdicts)
+        said = {name: text for name, text in run.verdicts if _title(name)}
         names = dict.fromkeys((*checks(cell.source), *said))
         times.update(names.keys())
         for name in names:
@@ -75,8 +75,13 @@ def _answer(name: str, said: list[tuple[str, str]], source: str, failure: str) -
         state, reason = unsaid(source, f"The cell {failure}")
     else:
         state, reason = "waiting", "The cell ran, and did not come to its check"
+    return Answer(name, _title(name), state, _line(reason))
+
+
+def _title(name: str) -> str:
+    """The title of an exercise; "" of what has a checker and is none, such as a prediction."""
     topic, _, of = name.partition(".")
-    return Answer(name, titles(topic).get(of, ""), state, _line(reason))
+    return titles(topic).get(of, "")
 
 
 def _line(text: str) -> str:
