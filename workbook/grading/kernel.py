@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import ast
 import builtins
+import contextlib
 import functools
 import importlib
 import json
@@ -27,13 +28,20 @@ VARIABLE = "WORKBOOK_GRADING"
 REPLY = "workbook"  # where a reply has what was found
 LONGEST = 10_000  # characters of a text that a reply carries
 
-_COURSE = str(Path(__file__).resolve().parents[2])
-sys.path.insert(0, _COURSE)
-try:
+
+@contextlib.contextmanager
+def _importing_from(folder: str) -> Iterator[None]:
+    """Find modules in `folder` too, for a while: the notebook has to find them by itself, as page 00 teaches."""
+    sys.path.insert(0, folder)
+    try:
+        yield
+    finally:
+        sys.path.remove(folder)
+
+
+with _importing_from(str(Path(__file__).resolve().parents[2])):
     from workbook.answers import checked
     from workbook.grading.shut_in import shut_in
-finally:
-    sys.path.remove(_COURSE)
 
 
 class Examiner:
@@ -194,12 +202,13 @@ class Checks(ast.NodeTransformer):
 def launch(arguments: list[str]) -> None:
     """Start the kernel, with arguments as `ipykernel_launcher` takes them."""
     settings = json.loads(os.environ.pop(VARIABLE))
+    for name in [name for name in sys.modules if name.partition(".")[0] == "workbook"]:
+        del sys.modules[name]
     if settings["shut_in"]:
         shut_in(Path(settings["folder"]))
         os.environ.pop("JPY_PARENT_PID", None)  # which cannot be seen from here
     if settings["memory"]:
         _limit_memory(settings["memory"])
-    sys.path.append(settings["course"])
 
     from ipykernel.ipkernel import IPythonKernel
     from ipykernel.kernelapp import IPKernelApp
@@ -207,7 +216,8 @@ def launch(arguments: list[str]) -> None:
     class GradingKernel(IPythonKernel):
         def __init__(self, **kwargs):
             super().__init__(**kwargs)
-            self._examiner = Examiner(settings["topics"])
+            with _importing_from(settings["course"]):
+                self._examiner = Examiner(settings["topics"])
             name = f"_examiner_{os.urandom(8).hex()}"
             setattr(builtins, name, self._examiner.check)
             self.shell.ast_transformers.append(Checks(self._examiner.exercises, name))

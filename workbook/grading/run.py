@@ -121,8 +121,8 @@ def _execute(running: _Kernel, sources: list[str], limits: Limits) -> Iterator[E
         reply = running.execute(source, min(limits.cell, left))
         failure = ""
         if reply is None and running.lives:
-            took = f"{limits.cell:g} seconds" if limits.cell <= left else f"the {limits.notebook:g} of a notebook"
-            failure = f"took longer than {took}"
+            whole = f"what was left of the {limits.notebook:g} seconds of a notebook"
+            failure = f"took longer than {f'{limits.cell:g} seconds' if limits.cell <= left else whole}"
             reply = running.interrupt()
         if reply is None:
             yield Executed(failure=failure or "ended its kernel", last=True)

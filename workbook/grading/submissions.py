@@ -31,7 +31,7 @@ class Submission:
         learner: the folder in which it lies, else what its name has beside the page's.
         file: its path in the folder that was collected, with slashes.
         page: such as "01_sequential", or "" if that is not known.
-        cells: of the notebook.
+        cells: of the notebook, without their outputs.
         problem: why it cannot be graded, or "".
         remarks: what else there is to know of the file.
     """
@@ -98,17 +98,18 @@ def _cells(path: Path) -> list[nbformat.NotebookNode]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of small faults, such as a cell without an identifier
             notebook = jupytext.reads(text, "md") if path.suffix == ".md" else nbformat.reads(text, as_version=4)
-        return [_sound(cell) for cell in notebook.cells]
+        return [_without_outputs(cell) for cell in notebook.cells]
     except NoNotebook:
         raise
     except Exception as error:  # what a broken file makes of a parser is hard to foresee
         raise NoNotebook(f"the file is no notebook: {_first_line(error)}") from error
 
 
-def _sound(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    if not isinstance(cell.source, str) or not isinstance(cell.cell_type, str):
+def _without_outputs(cell: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    if not isinstance(cell.source, str):
         raise TypeError(f"a cell has {type(cell.source).__name__} for its source")
-    return cell
+    kept = {"cell_type": cell.cell_type, "source": cell.source, "metadata": {"tags": cell.metadata.get("tags", [])}}
+    return nbformat.from_dict(kept)
 
 
 def _first_line(error: Exception) -> str:
