@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shutil
 import socket
 import subprocess
 import sys
@@ -93,7 +94,7 @@ def kernels():
 
 
 @pytest.fixture(scope="module")
-def class_of_nine(tmp_path_factory, kernels):
+def collected(tmp_path_factory, kernels):
     folder = tmp_path_factory.mktemp("grading") / "handed in"
     write(folder / "Anna Müller" / "00_start_here.ipynb", IMPORT, "1 / 0", RIGHT)
     count = "resnet_homework.parameters_of_a_bottleneck.check(71_168)"
@@ -102,6 +103,8 @@ def class_of_nine(tmp_path_factory, kernels):
     (folder / "Bo").mkdir()
     (folder / "Bo" / "my answers.md").write_text(f"# Mine\n\n```python\n{IMPORT}\n{WRONG}\n```\n", encoding="utf-8")
     write(folder / "Cy-00_start_here.ipynb", IMPORT, f"answer = [____]\n{CHECK}")
+    (folder / "Dana").mkdir()
+    shutil.copy(ROOT / "notebooks" / "00_start_here.ipynb", folder / "Dana")
     write(folder / "crashes.ipynb", IMPORT, WRONG, "import os\nos._exit(3)", RIGHT)
     write(folder / "hangs.ipynb", IMPORT, "while True: pass", RIGHT)
     write(folder / "cheats.ipynb", IMPORT, WRONG, SHADOWED, PATCHED, REPLACED)
@@ -125,14 +128,14 @@ def of(notebook, exercise="start_here.faces_of_find_spec"):
     return found["state"], found["reason"]
 
 
-def test_right_after_a_cell_that_fails(class_of_nine):
-    anna = class_of_nine[1]["Anna Müller/00_start_here.ipynb"]
+def test_right_after_a_cell_that_fails(collected):
+    anna = collected[1]["Anna Müller/00_start_here.ipynb"]
     assert (anna["learner"], anna["page"], of(anna)) == ("Anna Müller", "00_start_here", ("right", ""))
     assert anna["notes"] == ['In [2], under "the top of the page", raised ZeroDivisionError: division by zero']
 
 
-def test_wrong_has_its_reason_and_lost_cells_are_missing(class_of_nine):
-    anna = class_of_nine[1]["Anna Müller/homework (2).ipynb"]
+def test_wrong_has_its_reason_and_lost_cells_are_missing(collected):
+    anna = collected[1]["Anna Müller/homework (2).ipynb"]
     assert anna["page"] == "08_resnet_homework"
     assert of(anna, "resnet_homework.rate_of_a_step") == ("wrong", "It returns nothing: is a return missing?")
     states = [exercise["state"] for exercise in anna["exercises"].values()]
@@ -140,32 +143,37 @@ def test_wrong_has_its_reason_and_lost_cells_are_missing(class_of_nine):
     assert list(anna["exercises"]) == [f"resnet_homework.{name}" for name in titles("resnet_homework")]
 
 
-def test_text_of_jupytext_is_graded_too(class_of_nine):
-    bo = class_of_nine[1]["Bo/my answers.md"]
+def test_text_of_jupytext_is_graded_too(collected):
+    bo = collected[1]["Bo/my answers.md"]
     assert (bo["learner"], bo["page"]) == ("Bo", "00_start_here")
     assert of(bo)[0] == "wrong" and of(bo)[1].startswith(TOLD)
 
 
-def test_a_blank_waits(class_of_nine):
-    cy = class_of_nine[1]["Cy-00_start_here.ipynb"]
+def test_a_blank_waits(collected):
+    cy = collected[1]["Cy-00_start_here.ipynb"]
     assert (cy["learner"], of(cy)) == ("Cy", ("waiting", ""))
 
 
-def test_a_crash_is_told_and_the_cells_below_it_count_as_not_executed(class_of_nine):
-    crashed = class_of_nine[1]["crashes.ipynb"]
+def test_a_page_as_it_is_handed_out_waits_and_does_nothing_strange(collected):
+    dana = collected[1]["Dana/00_start_here.ipynb"]
+    assert (of(dana), dana["notes"]) == (("waiting", ""), [])
+
+
+def test_a_crash_is_told_and_the_cells_below_it_count_as_not_executed(collected):
+    crashed = collected[1]["crashes.ipynb"]
     assert of(crashed) == ("wrong", "The cell was not executed")
     ended = 'In [3], under "the top of the page", ended its kernel; the cells below it were not executed'
     assert ended in crashed["notes"]
 
 
-def test_a_cell_that_hangs_is_interrupted(class_of_nine):
-    hung = class_of_nine[1]["hangs.ipynb"]
+def test_a_cell_that_hangs_is_interrupted(collected):
+    hung = collected[1]["hangs.ipynb"]
     assert of(hung) == ("right", "")
     assert hung["notes"] == ['In [2], under "the top of the page", took longer than 2 seconds']
 
 
-def test_cheats_are_wrong_and_told(class_of_nine):
-    cheat = class_of_nine[1]["cheats.ipynb"]
+def test_cheats_are_wrong_and_told(collected):
+    cheat = collected[1]["cheats.ipynb"]
     assert of(cheat)[0] == "wrong" and of(cheat)[1].startswith(TOLD)
     where = 'In [{}], under "the top of the page", redefines the checker, which was put back: {}'
     name = "start_here.faces_of_find_spec"
@@ -178,20 +186,20 @@ def test_cheats_are_wrong_and_told(class_of_nine):
 
 
 @can_be_shut_in
-def test_a_notebook_reaches_neither_files_nor_network(class_of_nine):
-    _, notebooks, folder = class_of_nine
+def test_a_notebook_reaches_neither_files_nor_network(collected):
+    _, notebooks, folder = collected
     assert of(notebooks["harmful.ipynb"]) == ("right", "")
     assert (folder / "crashes.ipynb").is_file()
 
 
-def test_broken_files_have_their_line_and_other_texts_none(class_of_nine):
-    given, notebooks, _ = class_of_nine
+def test_broken_files_have_their_line_and_other_texts_none(collected):
+    given, notebooks, _ = collected
     assert notebooks["broken.ipynb"]["problem"].startswith("the file is no notebook: NotJSONError: ")
-    assert given["shut_in"] == (not FORBIDDEN) and len(notebooks) == 9 - bool(FORBIDDEN)
+    assert given["shut_in"] == (not FORBIDDEN) and len(notebooks) == 10 - bool(FORBIDDEN)
 
 
-def test_csv_has_a_line_for_each_exercise(class_of_nine):
-    given, notebooks, folder = class_of_nine
+def test_csv_has_a_line_for_each_exercise(collected):
+    given, notebooks, folder = collected
     text = (folder.parent / "g.csv").read_bytes().decode("utf-8-sig")
     lines = list(csv.DictReader(text.splitlines()))
     assert list(dict.fromkeys(line["file"] for line in lines)) == list(notebooks)
