@@ -1,10 +1,11 @@
 """Executing pages: kernels that die, hang and start out of a preloaded process, and what the reader has set herself."""
 
 import json
-import os
 import subprocess
 import sys
+import time
 from contextlib import nullcontext
+from pathlib import Path
 
 import nbformat
 import pytest
@@ -26,8 +27,7 @@ def kernels(request):
     with pytest.MonkeyPatch.context() as patch:
         if not request.param:
             patch.delenv(VARIABLE, raising=False)
-        there = not request.param or VARIABLE in os.environ
-        with nullcontext() if there else preloading(environment()):
+        with preloading(environment()) if request.param else nullcontext():
             yield
 
 
@@ -90,6 +90,24 @@ def test_figures_are_drawn_and_described(tmp_path, kernels):
 def test_a_preloaded_kernel_has_keras_and_has_computed_nothing(tmp_path, kernels):
     code = "import sys; print('keras' in sys.modules); from tensorflow.python.eager import context; context._context"
     assert run(tmp_path, code) == (["True\n"], None)
+
+
+@pytest.mark.parametrize("kernels", [True], indirect=True)
+def test_a_preloaded_kernel_writes_temporary_files_where_its_environment_says(tmp_path, kernels):
+    cell = nbformat.v4.new_code_cell("import tempfile; print(tempfile.gettempdir())")
+    execute([cell], tmp_path, environment(TMPDIR=str(tmp_path)))
+    assert said(cell) == f"{tmp_path}\n"
+
+
+@pytest.mark.parametrize("kernels", [True], indirect=True)
+def test_what_a_preloaded_kernel_has_started_is_killed_with_it(tmp_path, kernels):
+    start = "import os, subprocess; print(subprocess.Popen(['sleep', '600']).pid, file=open('child', 'w'), flush=True)"
+    _, stopped = run(tmp_path, f"{start}; os.kill(os.getpid(), 9)")
+    state = Path("/proc", (tmp_path / "child").read_text(encoding="utf-8").strip(), "stat")
+    deadline = time.monotonic() + 30
+    while state.exists() and state.read_text(encoding="utf-8").split()[2] != "Z" and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert stopped and time.monotonic() < deadline
 
 
 def test_without_its_server_a_kernel_starts_as_usual(tmp_path, monkeypatch):

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbook import full, index, learner, progress, render, stability, versions
+from workbook import full, grade, index, learner, progress, render, stability, versions
 from workbook.agreement import disagreements
 from workbook.pages import NOTEBOOKS, ROOT, PageError, find_page, pages
 
@@ -94,6 +94,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument("--folder", type=Path, default=versions.FOLDER, help="default: %(default)s")
     more = "change the pages by accident in more ways than `test` does; each must be noticed"
     add(sensitivity, "sensitivity", more, epilog="Other arguments go to pytest.")
+    grade.add_arguments(
+        add(grade.run, "grade", "execute notebooks that were handed in, and say which answers are right")
+    )
     add(index.run, "index", "write the index of Keras' and TensorFlow's names")
 
     options, others = parser.parse_known_args(arguments)

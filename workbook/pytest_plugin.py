@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import json
-import os
 from pathlib import Path
 
 import pytest
@@ -20,7 +19,7 @@ from workbook.comparing.outputs import outputs_difference
 from workbook.pages import Page, PageError, cell_name, never_executed, tolerance_of
 from workbook.running.environment import environment
 from workbook.running.execute import Stopped, execute, failure
-from workbook.running.preloaded import VARIABLE, preloading
+from workbook.running.preloaded import preloading
 
 # where a failing comparison of pictures leaves them; git ignores it
 PICTURES = Path(".nbval")
@@ -37,11 +36,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if not _runs_pages(config):
-        return
-    variables = environment(**_changes(config))
-    if VARIABLE not in os.environ:  # else this is a worker of xdist, or a test of this plugin
-        server = preloading(variables)
+    if _runs_pages(config):
+        server = preloading(environment(**_changes(config)))
         server.__enter__()
         config.add_cleanup(lambda: server.__exit__(None, None, None))
 

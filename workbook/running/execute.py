@@ -33,12 +33,19 @@ class Stopped(Exception):
         self.index, self.reason = index, reason
 
 
-class _ThisPython(KernelSpecManager):
-    """Knows one kernel, of this Python, whatever kernels the reader has installed."""
+class ThisPython(KernelSpecManager):
+    """Knows one kernel, of this Python, whatever kernels the reader has installed.
+
+    Attributes:
+        program: that starts the kernel, if it is not ipykernel's own; see `kernel_command`.
+        interrupt_mode: how it is interrupted, by a "signal" or by a "message".
+    """
+
+    program, interrupt_mode = "", "signal"
 
     def get_kernel_spec(self, kernel_name: str) -> KernelSpec:
-        argv = [*kernel_command(), "-f", "{connection_file}"]
-        return KernelSpec(argv=argv, display_name="Python 3", language="python")
+        argv = [*kernel_command(self.program), "-f", "{connection_file}"]
+        return KernelSpec(argv=argv, display_name="Python 3", language="python", interrupt_mode=self.interrupt_mode)
 
 
 def execute(
@@ -91,7 +98,7 @@ def _kernel(cells, folder, environment, limit, note) -> Iterator[NotebookClient]
     for attempt in range(1, ATTEMPTS + 1):
         client = NotebookClient(
             nbformat.v4.new_notebook(cells=cells),
-            km=AsyncKernelManager(kernel_spec_manager=_ThisPython()),
+            km=AsyncKernelManager(kernel_spec_manager=ThisPython()),
             timeout=limit,
             allow_errors=True,
             record_timing=False,

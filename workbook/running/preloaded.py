@@ -8,14 +8,16 @@ fork after such imports is not safe (macOS), and where the server cannot be reac
 The file is also a program, which needs nothing but the standard library:
 
     python preloaded.py serve SOCKET
-    python preloaded.py kernel SOCKET [arguments of ipykernel_launcher]
+    python preloaded.py kernel SOCKET PROGRAM [arguments of ipykernel_launcher]
+
+PROGRAM is empty, or a file that starts a kernel of its own kind by its function `launch(arguments)`.
 """
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import importlib
+import importlib.util
 import json
 import os
 import random
@@ -39,12 +41,12 @@ _STARTED = b"started\n"
 
 @contextlib.contextmanager
 def preloading(environment: Mapping[str, str]) -> Iterator[None]:
-    """Run a server for the time of a block, for this process and those that it starts.
+    """Run a server for the time of a block, for this process and those that it starts; one that runs already will do.
 
     Args:
         environment: of the server. Its kernels take their own, but TensorFlow reads some of it when it is imported.
     """
-    if not sys.platform.startswith("linux"):
+    if VARIABLE in os.environ or not sys.platform.startswith("linux"):
         yield
         return
     with tempfile.TemporaryDirectory(prefix="kernels_") as folder:
@@ -62,11 +64,18 @@ def preloading(environment: Mapping[str, str]) -> Iterator[None]:
             server.communicate()  # closes its standard input, by which it knows
 
 
-def kernel_command() -> list[str]:
-    """The command that starts a kernel; what follows it are arguments of `ipykernel_launcher`."""
+def kernel_command(program: str = "") -> list[str]:
+    """The command that starts a kernel, that of `program` if one is given.
+
+    What follows it are arguments of `ipykernel_launcher`.
+    """
     if address := os.environ.get(VARIABLE):
-        return [sys.executable, __file__, "kernel", address]
-    return [sys.executable, "-m", "ipykernel_launcher"]
+        return [sys.executable, __file__, "kernel", address, program]
+    return _command(program)
+
+
+def _command(program: str) -> list[str]:
+    return [sys.executable, *([program] if program else ["-m", "ipykernel_launcher"])]
 
 
 def _serve(address: str) -> None:
@@ -93,7 +102,10 @@ def _attend(connection: socket.socket) -> int:
     kernel = os.fork()
     if kernel == 0:
         connection.close()
+        os.setpgid(0, 0)
         _become_kernel(streams, **request)
+    with contextlib.suppress(OSError):  # whichever of the two comes first
+        os.setpgid(kernel, kernel)
     for stream in streams:
         os.close(stream)
     connection.sendall(_STARTED)
@@ -101,16 +113,20 @@ def _attend(connection: socket.socket) -> int:
     def pass_signals_on():
         while received := connection.recv(1):
             os.kill(kernel, received[0])
-        os.kill(kernel, signal.SIGKILL)  # who asked for it has ended
+        os.killpg(kernel, signal.SIGKILL)  # who asked for it has ended
 
     threading.Thread(target=pass_signals_on, daemon=True).start()
     status = os.waitstatus_to_exitcode(os.waitpid(kernel, 0)[1])
+    with contextlib.suppress(ProcessLookupError):  # what the kernel has started, and left behind
+        os.killpg(kernel, signal.SIGKILL)
     with contextlib.suppress(OSError):
         connection.sendall(b"%d\n" % status)
     return 0
 
 
-def _become_kernel(streams: list[int], folder: str, environment: dict[str, str], arguments: list[str]) -> NoReturn:
+def _become_kernel(
+    streams: list[int], folder: str, environment: dict[str, str], program: str, arguments: list[str]
+) -> NoReturn:
     signal.signal(signal.SIGINT, signal.default_int_handler)
     for place, stream in enumerate(streams):
         os.dup2(stream, place)
@@ -118,18 +134,25 @@ def _become_kernel(streams: list[int], folder: str, environment: dict[str, str],
     os.chdir(folder)
     os.environ.clear()
     os.environ.update(environment)
+    tempfile.tempdir = None  # which the imports have looked up already, by the server's environment
     sys.argv[1:] = arguments
     # Else all kernels would draw the same numbers where nobody has set a seed.
     random.seed()
     sys.modules["numpy"].random.seed()
-    sys.modules[_KERNEL].launch_new_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
+    if program:
+        spec = importlib.util.spec_from_file_location("kernel_program", program)
+        module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        module.launch(arguments)
+    else:
+        sys.modules[_KERNEL].launch_new_instance([*arguments, f"--IPKernelApp.parent_handle={os.getppid()}"])
     atexit._run_exitfuncs()
     os._exit(0)  # to take down all that was imported, module by module, takes seconds
 
 
-def _stand_in(address: str, *arguments: str) -> int:
+def _stand_in(address: str, program: str, *arguments: str) -> int:
     """Ask the server for a kernel, and do what is asked of that. Returns the kernel's exit status."""
-    request = {"folder": os.getcwd(), "environment": dict(os.environ), "arguments": arguments}
+    request = {"folder": os.getcwd(), "environment": dict(os.environ), "program": program, "arguments": arguments}
     with socket.socket(socket.AF_UNIX) as connection, contextlib.suppress(OSError):
         connection.connect(address)
         socket.send_fds(connection, [b" "], [0, 1, 2])
@@ -140,7 +163,7 @@ def _stand_in(address: str, *arguments: str) -> int:
                 signal.signal(number, lambda number, frame: connection.sendall(bytes([number])))
             status = int(said.readline() or 1)
             return status if status >= 0 else 128 - status
-    os.execv(sys.executable, [sys.executable, "-m", "ipykernel_launcher", *arguments])
+    os.execv(sys.executable, [*_command(program), *arguments])
 
 
 if __name__ == "__main__":
