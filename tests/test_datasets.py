@@ -131,6 +131,7 @@ def test_data_sets_need_neither_keras_nor_tensorflow(tmp_path):
         "    datasets.EmnistLines(source='full').x_test\n"  # looks for a file, and tries to download it
         "except datasets.DatasetUnavailableError:\n"
         "    print({'keras', 'tensorflow'} & set(sys.modules))",
+        fresh=True,
         KERAS_HOME=str(tmp_path),
         https_proxy="http://127.0.0.1:9",  # nobody listens there
     )

@@ -4,9 +4,9 @@ import json
 import os
 import socket
 import subprocess
-import sys
 
 from tests import tiny_run
+from tests.python import python_command
 from workbook.pages import ROOT
 
 
@@ -27,7 +27,7 @@ def start(home, folder, task=None):
         cluster = {"worker": [f"127.0.0.1:{port}" for port in ports]}
         environment["TF_CONFIG"] = json.dumps({"cluster": cluster, "task": {"type": "worker", "index": index}})
     arguments = tiny_run.command(folder, "--epochs=1", "--loop")
-    command = [sys.executable, "-m", "text_recognizer", "resnet", *arguments]
+    command = python_command("-m", "text_recognizer", "resnet", *arguments)
     return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
 

@@ -269,7 +269,7 @@ def test_a_photograph_of_12_megapixels_takes_less_than_300_megabytes(tmp_path):
     Each kind is read in a process of its own, forked, so that its most is not that of another; and
     forked from a small one, since a process begins with the memory of the one that starts it.
     """
-    measured = run_python(MEMORY.replace("sys.argv[1]", repr(str(tmp_path)))).splitlines()
+    measured = run_python(MEMORY.replace("sys.argv[1]", repr(str(tmp_path))), fresh=True).splitlines()
     assert [line.split()[0] for line in measured] == ["array", "Pillow", "PNG", "JPEG"]
     for line in measured:
         kind, megabytes, *shape = line.split()

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.python import run_python
+from tests.python import python_command, run_python
 from text_recognizer.augmentation import RandomAffine
 from text_recognizer.datasets import Digits
 from text_recognizer.images import ImageError
@@ -332,10 +332,8 @@ if __name__ == "__main__":
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_a_training_that_was_killed_goes_on_to_the_same_weights(tmp_path):
     """Dropout and augmentation are random, and the order is shuffled; the process is killed in its second epoch."""
-    script = tmp_path / "training.py"
-    script.write_text(TRAINING, encoding="utf-8")
     killed = subprocess.run(
-        [sys.executable, script, tmp_path / "killed", "1"],
+        python_command("-c", TRAINING, tmp_path / "killed", "1"),
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         capture_output=True,
         check=False,

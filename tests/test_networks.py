@@ -237,7 +237,7 @@ def gradients(tmp_path_factory):
     path = tmp_path_factory.mktemp("gradients") / "found.npz"
 
     def compute(**environment):
-        run_python(f"from tests.gradients import write; write({str(path)!r})", **environment)
+        run_python(f"from tests.gradients import write; write({str(path)!r})", fresh=True, **environment)
         with np.load(path) as found:
             return dict(found)
 

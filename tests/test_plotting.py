@@ -383,7 +383,7 @@ def test_a_graph_is_drawn_where_the_locale_does_not_know_the_letters_of_a_path(t
     code = "from text_recognizer.plotting import _draw; print(hash(_draw('digraph { a }')))"
     folder = {name: str(tmp_path / "é") for name in ("TMPDIR", "TEMP")}
     locale = {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "PYTHONHASHSEED": "0"}
-    assert run_python(code, **locale, **folder) == run_python(code, PYTHONHASHSEED="0")
+    assert run_python(code, True, **locale, **folder) == run_python(code, True, PYTHONHASHSEED="0")
 
 
 def test_the_environment_is_left_as_it_was():

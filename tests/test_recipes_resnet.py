@@ -5,7 +5,6 @@ import dataclasses
 import os
 import signal
 import subprocess
-import sys
 
 import keras
 import numpy as np
@@ -13,6 +12,7 @@ import pytest
 from filelock import FileLock
 
 from tests import tiny_run
+from tests.python import python_command
 from text_recognizer.cli import main
 from text_recognizer.recipes import resnet
 from text_recognizer.recipes.resnet_configuration import TINY_IMAGENET
@@ -90,7 +90,7 @@ def test_after_kill_at_any_moment_the_run_goes_on_as_if_nothing_had_happened(hom
     assert run(tmp_path, "--epochs=1") == 0
     for moment, done in (("a step", 1), ("validation", 1), ("the checkpoint", 1), ("before the csv", 2)):
         killed = subprocess.run(
-            [sys.executable, "-c", KILL, moment, *tiny_run.command(tmp_path)],
+            python_command("-c", KILL, moment, *tiny_run.command(tmp_path)),
             env=environment,
             capture_output=True,
             check=False,

@@ -1,6 +1,7 @@
 """Executing pages: kernels that die, hang and start out of a preloaded process, and what the reader has set herself."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -11,6 +12,7 @@ import nbformat
 import pytest
 
 from tests.course import Course
+from tests.python import python_command
 from workbook.pages import ROOT
 from workbook.render import render
 from workbook.running import execute as executing
@@ -108,6 +110,23 @@ def test_what_a_preloaded_kernel_has_started_is_killed_with_it(tmp_path, kernels
     while state.exists() and state.read_text(encoding="utf-8").split()[2] != "Z" and time.monotonic() < deadline:
         time.sleep(0.05)
     assert stopped and time.monotonic() < deadline
+
+
+@pytest.mark.parametrize(
+    "code, status, printed",
+    [
+        ("import sys; print(__name__, *sys.argv[1:]); sys.exit(3)", 3, "__main__ a b 1\n"),
+        ("import sys; sys.exit('no')", 1, "no\n"),
+        ("import os; print(os.environ['WHO']); os.kill(os.getpid(), 9)", -9, ""),
+        ("raise ValueError('what')", 1, "ValueError: what\n"),
+    ],
+)
+def test_a_python_out_of_the_server_does_as_a_new_one(kernels, code, status, printed):
+    command = python_command("-c", code, "a b", 1)
+    how = {"env": os.environ | {"WHO": "me"}, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    done = subprocess.run(command, check=False, **how)
+    assert done.returncode == status and done.stdout.endswith(printed)
+    assert not printed.startswith("__main__") or done.stdout == printed
 
 
 def test_without_its_server_a_kernel_starts_as_usual(tmp_path, monkeypatch):

@@ -5,13 +5,13 @@ import json
 import os
 import signal
 import subprocess
-import sys
 
 import h5py
 import keras
 import numpy as np
 import pytest
 
+from tests.python import python_command
 from text_recognizer.pipelines.arrays import DatasetSequence
 from text_recognizer.training import weights
 from text_recognizer.training.checkpoints import Checkpoints, checksum
@@ -95,7 +95,7 @@ def test_after_kill_a_run_with_dropout_goes_on_as_if_nothing_had_happened(tmp_pa
     go_on(whole, 4, small_network(run_eagerly=False))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        [sys.executable, "-c", KILL, killed], env=environment, capture_output=True, check=False, text=True
+        python_command("-c", KILL, killed), env=environment, capture_output=True, check=False, text=True
     )
     assert done.returncode == -signal.SIGKILL, done.stderr
     assert len(names(killed)) == 4 and len(rows(killed)) == 2  # two checkpoints, the third beside its place

@@ -162,7 +162,11 @@ def _stand_in(address: str, program: str, *arguments: str) -> int:
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda number, frame: connection.sendall(bytes([number])))
             status = int(said.readline() or 1)
-            return status if status >= 0 else 128 - status
+            if status < 0:  # a signal ended it
+                with contextlib.suppress(OSError):  # SIGKILL has nothing to restore
+                    signal.signal(-status, signal.SIG_DFL)
+                os.kill(os.getpid(), -status)
+            return status
     os.execv(sys.executable, [*_command(program), *arguments])
 
 
