@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import ast
-import inspect
 import re
 import textwrap
 import traceback
@@ -39,7 +37,8 @@ class Exercise:
         checker: called with the answer; raises `WrongAnswer` if it is wrong, returns what is worth
             knowing about a right one.
         hints: from a nudge to nearly the answer.
-        solution_source: a function of no arguments that returns a right answer. Its body is shown.
+        solution_source: a function of no arguments that returns a right answer. `make render` writes its body, folded
+            away, below the exercise.
     """
 
     title: str
@@ -77,10 +76,6 @@ class Exercise:
         self._hints_given = number + 1
         print(_filled(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}"))
 
-    def solution(self) -> None:
-        """Print one solution, as it could stand in a cell."""
-        print(f"One solution:\n\n{textwrap.indent(_as_cell(self.solution_source), '    ')}")
-
 
 def require_number(answer: Any) -> None:
     """Raise `WrongAnswer` for an answer that is not one number."""
@@ -92,21 +87,6 @@ def _filled(text: str) -> str:
     """The text in lines of 96 characters, as wide as a cell. JupyterLab would break longer ones within a word."""
     whole = {"break_long_words": False, "break_on_hyphens": False}
     return "\n".join(textwrap.fill(line, 96, **whole) for line in text.splitlines())
-
-
-def _as_cell(function: Callable[[], Any]) -> str:
-    """The body of a function without its `return`, which cannot stand in a cell.
-
-    What is returned becomes the last expression. The name of a function that the body defines is left out.
-    """
-    source = textwrap.dedent(inspect.getsource(function))
-    body, lines = ast.parse(source).body[0].body, source.splitlines()
-    last, defined = body[-1], [node.name for node in body if isinstance(node, ast.FunctionDef)]
-    if isinstance(last.value, ast.Name) and last.value.id in defined:
-        del lines[last.lineno - 1 :]
-    else:
-        lines[last.lineno - 1] = lines[last.lineno - 1].replace("return ", "", 1)
-    return textwrap.dedent("\n".join(lines[1:])).rstrip()
 
 
 def _plain(error: Exception) -> str:

@@ -9,6 +9,17 @@ import numpy as np
 from keras import layers
 
 from exercises.exercise import Exercise, WrongAnswer, require_number
+from exercises.kinds.prediction import Prediction
+from exercises.kinds.training import Training, digits
+
+# --- predictions --------------------------------------------------------------------------------
+
+first_dense = Prediction(
+    title="how many parameters the first Dense layer has",
+    outcomes={"A": 100, "B": 78_400, "C": 78_500},
+    because="There is a weight for each of 784 inputs and each of 100 outputs, and a bias for each output.",
+    hints=("It sees 784 numbers and gives 100. Which of its numbers does training change?",),
+)
 
 # --- 1 ------------------------------------------------------------------------------------------
 
@@ -272,4 +283,50 @@ accuracy_of_both = Exercise(
         "Bring both kinds of labels to indices, compare, and take the mean.",
     ),
     solution_source=_solve_accuracy,
+)
+
+# --- 6 ------------------------------------------------------------------------------------------
+
+
+def _refuse_more_parameters(model: keras.Model) -> None:
+    if model.count_params() > 84_060:
+        raise WrongAnswer(
+            f"It has {model.count_params():,} parameters, more than the 84,060 of build_mlp. Can fewer learn faster?"
+        )
+
+
+def _solve_quick_learner():
+    def quick_learner():
+        model = keras.Sequential(
+            [
+                keras.Input(shape=(28, 28)),
+                layers.Flatten(),
+                layers.Dense(100, activation="relu"),
+                layers.Dense(10, activation="softmax"),
+            ]
+        )
+        optimizer = keras.optimizers.SGD(learning_rate=0.1, momentum=0.9)
+        model.compile(loss="sparse_categorical_crossentropy", optimizer=optimizer)
+        return model
+
+    return quick_learner
+
+
+quick_learner = Training(
+    title="a model that learns the digits in three epochs",
+    difficulty="medium",
+    minutes=12,
+    data=digits,
+    at_least=0.93,
+    epochs=3,
+    refuse=_refuse_more_parameters,
+    hints=(
+        (
+            "Three epochs are 111 steps, and the string 'sgd' stands for a learning rate of 0.01. That is too small "
+            "for so few."
+        ),
+        "An object of keras.optimizers.SGD takes a learning_rate. Try 0.03, 0.1, 0.3.",
+        "SGD takes a momentum too: each step then goes on in the direction of those before it. 0.9 is usual.",
+    ),
+    solution_source=_solve_quick_learner,
 )
