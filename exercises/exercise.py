@@ -57,7 +57,7 @@ class Exercise:
 
     def check(self, answer: Any) -> None:
         """Print whether `answer` is right, and what is wrong with it if not. Never raises."""
-        print(_filled(self.verdict(answer)))
+        print(filled(self.verdict(answer)))
 
     def verdict(self, answer: Any) -> str:
         """What `check` prints: it begins with "Waiting", "Not yet" or "Right"."""
@@ -74,7 +74,7 @@ class Exercise:
         """Print the next hint; after the last one, the last one again."""
         number = min(self._hints_given, len(self.hints) - 1)
         self._hints_given = number + 1
-        print(_filled(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}"))
+        print(filled(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}"))
 
 
 def require_number(answer: Any) -> None:
@@ -83,7 +83,7 @@ def require_number(answer: Any) -> None:
         raise WrongAnswer(f"Give one number, without quotes, brackets or commas, not {answer!r}.")
 
 
-def _filled(text: str) -> str:
+def filled(text: str) -> str:
     """The text in lines of 96 characters, as wide as a cell. JupyterLab would break longer ones within a word."""
     whole = {"break_long_words": False, "break_on_hyphens": False}
     return "\n".join(textwrap.fill(line, 96, **whole) for line in text.splitlines())

@@ -18,7 +18,6 @@ first_dense = Prediction(
     title="how many parameters the first Dense layer has",
     outcomes={"A": 100, "B": 78_400, "C": 78_500},
     because="There is a weight for each of 784 inputs and each of 100 outputs, and a bias for each output.",
-    hints=("It sees 784 numbers and gives 100. Which of its numbers does training change?",),
 )
 
 # --- 1 ------------------------------------------------------------------------------------------

@@ -114,7 +114,7 @@ def trained_how(model: keras.Model, watch: Watch) -> dict[str, Any]:
         "optimizer": type(model.optimizer).__name__,
         "learning rate": round(float(model.optimizer.learning_rate), 7),
         "epochs": len(watch.losses),
-        "steps of an epoch": watch.steps / len(watch.losses),
+        "steps of an epoch": round(watch.steps / len(watch.losses)),
     }
 
 

@@ -183,8 +183,9 @@ def judged(runs: Sequence[Run], at_least: float) -> str:
     if worst.accuracy >= at_least:
         return f"{said} At least {at_least:g} was asked for."
     first, last = worst.watch.losses[0], worst.watch.losses[-1]
+    fell = f"from {first:.2f} to {last:.2f}{', so it hardly falls.' if last > 0.95 * first else '.'}"
     raise WrongAnswer(
         f"{said} At least {at_least:g} is asked for{' of each' if several else ''}: "
         f"{'the lowest' if several else 'it'} is {at_least - min(reached):.3f} short. "
-        f"Its training loss went from {first:.2f} to {last:.2f}{', so it hardly falls.' if last > 0.95 * first else '.'}"
+        f"Its training loss went {fell}"
     )
