@@ -67,9 +67,10 @@ def test_what_to_expect_is_folded_below_a_question_and_open_elsewhere(course):
     assert third == OPEN
 
 
-def test_cells_of_one_question_are_folded_alike(course):
-    page, cells = cells_of(course, ASKS, EMPTY, EMPTY)
-    assert filled(page, cells)[-2:] == [FOLDED, FOLDED]
+def test_cells_of_one_question_are_folded_alike_until_it_is_answered(course):
+    answered = "<!-- expect -->\n**A.** One.\n<!-- /expect -->"
+    page, cells = cells_of(course, ASKS, EMPTY, answered, EMPTY)
+    assert filled(page, cells)[-3:] == [FOLDED, FOLDED.replace("</details>", "**A.** One.\n\n</details>"), OPEN]
 
 
 @pytest.mark.parametrize(("written", "becomes"), [(OPEN, FOLDED), (FOLDED, FOLDED)])

@@ -119,10 +119,9 @@ def _expect_blocks(page: Page, cells: list) -> Iterator[tuple[int, int, list]]:
                     "and ends with <!-- /expect -->"
                 )
             stated = []
-            for written in blocks:
-                block = written[_WRITTEN.match(written).end() :]
+            for block in map(_of_the_author, blocks):
                 figures = [_stated(page, alt, target, named) for alt, target in _FIGURE.findall(block)]
-                stated.append((figures, _FIGURE.sub("", block).strip().removesuffix(_END).rstrip()))
+                stated.append((figures, _FIGURE.sub("", block).strip()))
             _check_answers(cell["source"], [answer for _, answer in stated], asks_to_predict(cells, number))
         except ValueError as error:
             place = cell_name(cells, i) if number is None else f"below {cell_name(cells, number)}"
@@ -145,6 +144,11 @@ def _stated(page: Page, alt: str, target: str, named: set[Path]) -> tuple[str, s
     return alt, target, file
 
 
+def _of_the_author(block: str) -> str:
+    """What the author wrote into an expect block: the figures and the answer."""
+    return block[_WRITTEN.match(block).end() :].rstrip().removesuffix(_END).strip()
+
+
 def _check_answers(source: str, answers: list[str], folded: bool) -> None:
     """Refuse an answer that stands where it is in sight."""
     if not folded and any(answers):
@@ -152,21 +156,26 @@ def _check_answers(source: str, answers: list[str], folded: bool) -> None:
             "an expect block holds its figures, and what is written between its markers is replaced. Write the text "
             "below it; only the answer to a **Predict** belongs into the block"
         )
-    if folded and (answer := _ANSWER.search(source)):
+    if answer := _ANSWER.search(source):
         raise ValueError(
-            f"the answer to the question is in sight: {answer[1]}\nWrite it into the expect block, below the figures"
+            f"the answer to a question is in sight: {answer[1]}\nWrite it into the expect block, below the figures. Its "
+            "question, **Predict.**, stands in the text right above the cell"
         )
 
 
 def asks_to_predict(cells: list, index: int) -> bool:
     """Whether the text above a code cell asks the reader to predict what it will print or draw.
 
-    Cells that follow without a text between them, but for what to expect of them, belong to the same question.
+    Cells that follow without a text between them, but for what to expect of them, belong to the same question, until it
+    is answered.
     """
     for cell in reversed(cells[:index]):
-        text = _EXPECT.sub("", cell["source"]).strip() if cell["cell_type"] == "markdown" else ""
-        if text:
+        if cell["cell_type"] != "markdown":
+            continue
+        if text := _EXPECT.sub("", cell["source"]).strip():
             return bool(_QUESTION.search(text))
+        if any(_FIGURE.sub("", _of_the_author(block)).strip() for block in _EXPECT.findall(cell["source"])):
+            return False
     return False
 
 
