@@ -108,7 +108,7 @@ def test_an_answer_in_the_wrong_place_is_refused(course, what):
     page, cells = cells_of(course, *texts)
     with pytest.raises(PageError) as refused:
         filled(page, cells)
-    assert told in str(refused.value) and "77_small.md, below In [1]" in str(refused.value)
+    assert told in str(refused.value) and "77_small.md, below In [2]" in str(refused.value)
 
 
 # --- solutions ------------------------------------------------------------------------------------

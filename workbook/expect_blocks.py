@@ -158,8 +158,8 @@ def _check_answers(source: str, answers: list[str], folded: bool) -> None:
         )
     if answer := _ANSWER.search(source):
         raise ValueError(
-            f"the answer to a question is in sight: {answer[1]}\nWrite it into the expect block, below the figures. Its "
-            "question, **Predict.**, stands in the text right above the cell"
+            f"the answer to a question is in sight: {answer[1]}\nWrite it into the expect block, below the figures. "
+            "Its question, **Predict.**, stands in the text right above the cell"
         )
 
 

@@ -22,10 +22,10 @@ def learner(optimizer, *hidden, last="softmax", **compiling):
 
 LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.005}}
-SGD = {"class_name": "SGD", "config": {"learning_rate": 0.3}}
+SGD = {"class_name": "SGD", "config": {"learning_rate": 0.03, "momentum": 0.9}}
 
 RIGHT = [
-    (page.quick_learner, learner(ADAM, 100)),
+    (page.quick_learner, learner("adam", 100)),
     (page.quick_learner, learner(SGD, 100, metrics=["accuracy"])),
     (page.quick_learner, learner(ADAM, 64, 32, last=None, loss=LOGITS)),
 ]
