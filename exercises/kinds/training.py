@@ -181,11 +181,11 @@ def judged(runs: Sequence[Run], at_least: float) -> str:
     said += ", each from another seed." if several else "."
     worst = min(runs, key=lambda run: run.accuracy)
     if worst.accuracy >= at_least:
-        return f"{said} At least {at_least:g} was asked for."
+        return f"{said} {at_least:g} was asked for."
     first, last = worst.watch.losses[0], worst.watch.losses[-1]
     fell = f"from {first:.2f} to {last:.2f}{', so it hardly falls.' if last > 0.95 * first else '.'}"
     raise WrongAnswer(
-        f"{said} At least {at_least:g} is asked for{' of each' if several else ''}: "
+        f"{said} {'Each' if several else 'It'} should reach {at_least:g}, and "
         f"{'the lowest' if several else 'it'} is {at_least - min(reached):.3f} short. "
         f"Its training loss went {fell}"
     )
