@@ -120,7 +120,7 @@ SOLUTION = """\
 <details>
 <summary>One solution</summary>
 
-```py
+```Python
 steps_per_epoch = int(np.ceil(1412 / 32))
 5 * steps_per_epoch
 ```

@@ -119,6 +119,6 @@ def _as_cell(function: ast.FunctionDef, lines: list[str]) -> str:
 
 
 def _block(code: str) -> str:
-    # GitHub and JupyterLab colour `py` as Python; `python` would be a cell of the page
-    parts = ["<details>\n<summary>One solution</summary>", f"```py\n{code}\n```", "</details>"]
+    # with a capital: GitHub and JupyterLab colour it alike, and jupytext makes a cell of `python` alone
+    parts = ["<details>\n<summary>One solution</summary>", f"```Python\n{code}\n```", "</details>"]
     return "<!-- solution -->\n" + "\n\n".join(parts) + "\n<!-- /solution -->"
