@@ -179,7 +179,10 @@ def diagnosis(**changes):
 def test_function_as_it_was_given_waits():
     def renamed(x_train, y_train, x_val, y_val):
         built = model(rate=0.0)  # a remark
-        built.fit(x_train, y_train, epochs=2, batch_size=8, verbose=0)
+        built.fit(
+            x_train, y_train,
+            epochs=2, batch_size=8, verbose=0,
+        )  # fmt: skip
         return built
 
     verdict = diagnosis().verdict(renamed)
