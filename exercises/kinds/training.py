@@ -59,31 +59,32 @@ class Training(Exercise):
         if isinstance(build, keras.Model):
             raise WrongAnswer("Give the function itself, without calling it: each training needs a fresh model.")
         x_train, y_train, x_val, y_val = self.data()
-        deadline = Deadline(self.seconds)
-        models, runs = [], []
+        classes = int(max(y_train.max(), y_val.max())) + 1
+        settings = {"epochs": self.epochs, "batch_size": self.batch_size, "verbose": 0}
+        deadline, runs = Deadline(self.seconds), []
         for seed in self.seeds:
+            watch = Watch(deadline)
             with seeded(seed):
-                models.append(build())
-                self._look_at(models, x_val[:2], int(max(y_train.max(), y_val.max())) + 1)
+                model = build()
+                self._look_at(model, x_val[:2], classes)
                 keras.utils.set_random_seed(seed)  # the answer may have set a seed of its own
-                watch = Watch(deadline)
-                settings = {"epochs": self.epochs, "batch_size": self.batch_size, "verbose": 0}
-                models[-1].fit(x_train, y_train, callbacks=[watch], **settings)
-            runs.append(Run(accuracy(models[-1], x_val, y_val), watch))
+                model.fit(x_train, y_train, callbacks=[watch], **settings)
+            runs.append(Run(accuracy(model, x_val, y_val), watch))
         return judged(runs, self.at_least)
 
-    def _look_at(self, models: list, images: np.ndarray, classes: int) -> None:
+    def _look_at(self, model: Any, examples: np.ndarray, classes: int) -> None:
         """Refuse what cannot be trained, or would not be trained from its beginning."""
-        *earlier, model = models
         if not isinstance(model, keras.Model):
             raise WrongAnswer(f"The function must return a model, not {type(model).__name__}. Is a return missing?")
         if not model.compiled:
             raise WrongAnswer("The model is not compiled. Compile it in the function, before you return it.")
-        if any(model is one for one in earlier) or int(model.optimizer.iterations):
-            raise WrongAnswer("The model has been trained already. Build a new one in the function, without `fit`.")
-        shape = tuple(model(images, training=False).shape)
-        if shape != (len(images), classes):
-            raise WrongAnswer(f"For {len(images)} examples it gives {shape}. It should give {(len(images), classes)}.")
+        if int(model.optimizer.iterations):
+            raise WrongAnswer(
+                "The model, or its optimizer, has been trained already. Make both anew in the function, without `fit`."
+            )
+        shape, wanted = tuple(model(examples, training=False).shape), (len(examples), classes)
+        if shape != wanted:
+            raise WrongAnswer(f"For {len(examples)} examples it gives {shape}. It should give {wanted}.")
         self.refuse(model)
 
 
