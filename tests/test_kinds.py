@@ -102,14 +102,14 @@ COMMON = {
     "difficulty": "easy",
     "minutes": 1,
     "hints": ("Deep thought.",),
-    "solution_source": lambda: model,
     "data": two_clouds,
     "at_least": 0.9,
 }
 
 
 def training(**changes):
-    return Training(**COMMON | {"epochs": 2, "batch_size": 8, "seeds": (0, 1)} | changes)
+    given = {"solution_source": lambda: lambda: model(), "epochs": 2, "batch_size": 8, "seeds": (0, 1)}
+    return Training(**COMMON | given | changes)
 
 
 def test_training_tells_what_each_seed_reached():
@@ -172,7 +172,13 @@ def mended(x_train, y_train, x_val, y_val):
 
 
 def diagnosis(**changes):
-    given = {"broken": without_a_step, "fault": "It took no step.", "may_change": {"learning rate"}, "seeds": (0, 1)}
+    given = {
+        "solution_source": lambda: mended,
+        "broken": without_a_step,
+        "fault": "It took no step.",
+        "may_change": {"learning rate"},
+        "seeds": (0, 1),
+    }
     return Diagnosis(**COMMON | given | changes)
 
 
