@@ -97,6 +97,10 @@ def model(rate=0.5, loss="sparse_categorical_crossentropy", units=2):
     return built
 
 
+def learner():
+    return model()
+
+
 COMMON = {
     "title": "two clouds",
     "difficulty": "easy",
@@ -108,12 +112,12 @@ COMMON = {
 
 
 def training(**changes):
-    given = {"solution_source": lambda: lambda: model(), "epochs": 2, "batch_size": 8, "seeds": (0, 1)}
+    given = {"solution_source": lambda: learner, "epochs": 2, "batch_size": 8, "seeds": (0, 1)}
     return Training(**COMMON | given | changes)
 
 
 def test_training_tells_what_each_seed_reached():
-    verdict = training().verdict(model)
+    verdict = training().verdict(learner)
     assert re.fullmatch(
         r"Right\. Validation accuracy: [01]\.\d{3}, [01]\.\d{3}, each from another seed\. 0\.9 was asked for\.",
         verdict,
@@ -143,7 +147,7 @@ def test_model_that_breaks_a_rule_is_not_trained():
     def refuse(built):
         raise WrongAnswer(f"{built.count_params()} parameters")
 
-    assert training(refuse=refuse).verdict(model) == "Not yet. 6 parameters"
+    assert training(refuse=refuse).verdict(learner) == "Not yet. 6 parameters"
 
 
 def test_the_seeds_of_the_notebook_are_as_before():
