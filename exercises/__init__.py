@@ -7,7 +7,7 @@ A page imports its exercises and the blank:
     answer = ____
     sequential.parameter_count.check(answer)
 
-`check` says what is right or wrong, `hint` gives a little more each time, `solution` shows one way.
+`check` says what is right or wrong, `hint` gives a little more each time. A solution stands below, folded away.
 """
 
 from exercises.exercise import Exercise, ____

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ast
 import functools
-import inspect
 import logging
 import textwrap
 from collections.abc import Callable, Iterable, Mapping
@@ -38,7 +36,8 @@ class Exercise:
         checker: called with an answer of the right form; raises `WrongAnswer` if it is wrong, returns what is worth
             knowing about a right one.
         hints: from a nudge to nearly the answer.
-        solution_source: a function of no arguments that returns a right answer. Its body is shown.
+        solution_source: a function of no arguments that returns a right answer. `make render` writes its body, folded
+            away, below the exercise.
         form: called with the answer; returns what the checker is called with, or raises `WrongAnswer`. By default an
             answer must have the form of the solution, as `answers.in_form` says.
     """
@@ -60,7 +59,7 @@ class Exercise:
 
     def check(self, answer: Any) -> None:
         """Print whether `answer` is right, and what is wrong with it if not. Never raises."""
-        print(_filled(self.verdict(answer)))
+        print(filled(self.verdict(answer)))
 
     def verdict(self, answer: Any) -> str:
         """What `check` prints: it begins with "Waiting", "Not yet" or "Right"."""
@@ -83,32 +82,13 @@ class Exercise:
         """Print the next hint; after the last one, the last one again."""
         number = min(self._hints_given, len(self.hints) - 1)
         self._hints_given = number + 1
-        print(_filled(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}"))
-
-    def solution(self) -> None:
-        """Print one solution, as it could stand in a cell."""
-        print(f"One solution:\n\n{textwrap.indent(_as_cell(self.solution_source), '    ')}")
+        print(filled(f"Hint {number + 1} of {len(self.hints)}: {self.hints[number]}"))
 
 
-def _filled(text: str) -> str:
+def filled(text: str) -> str:
     """The text in lines of 96 characters, as wide as a cell. JupyterLab would break longer ones within a word."""
     whole = {"break_long_words": False, "break_on_hyphens": False}
     return "\n".join(textwrap.fill(line, 96, **whole) for line in text.splitlines())
-
-
-def _as_cell(function: Callable[[], Any]) -> str:
-    """The body of a function without its `return`, which cannot stand in a cell.
-
-    What is returned becomes the last expression. The name of a function that the body defines is left out.
-    """
-    source = textwrap.dedent(inspect.getsource(function))
-    body, lines = ast.parse(source).body[0].body, source.splitlines()
-    last, defined = body[-1], [node.name for node in body if isinstance(node, ast.FunctionDef)]
-    if isinstance(last.value, ast.Name) and last.value.id in defined:
-        del lines[last.lineno - 1 :]
-    else:
-        lines[last.lineno - 1] = lines[last.lineno - 1].replace("return ", "", 1)
-    return textwrap.dedent("\n".join(lines[1:])).rstrip()
 
 
 def has_blank(answer: Any) -> bool:

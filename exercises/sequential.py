@@ -10,7 +10,17 @@ from keras import layers, ops
 
 from exercises.answers import WrongAnswer, described, line_of_the_learner, number, plain, require, tried
 from exercises.exercise import Exercise
+from exercises.kinds.prediction import Prediction
+from exercises.kinds.training import Training, digits
 from exercises.recording import inputs_of_dense
+
+# --- predictions --------------------------------------------------------------------------------
+
+first_dense = Prediction(
+    title="how many parameters the first Dense layer has",
+    outcomes={"A": 100, "B": 78_400, "C": 78_500},
+    because="There is a weight for each of 784 inputs and each of 100 outputs, and a bias for each output.",
+)
 
 # --- 1 ------------------------------------------------------------------------------------------
 
@@ -288,4 +298,47 @@ accuracy_of_both = Exercise(
         "Bring both kinds of labels to indices, compare, and take the mean.",
     ),
     solution_source=_solve_accuracy,
+)
+
+# --- 6 ------------------------------------------------------------------------------------------
+
+
+def _refuse_more_parameters(model: keras.Model) -> None:
+    if model.count_params() > 84_060:
+        raise WrongAnswer(
+            f"It has {model.count_params():,} parameters, more than the 84,060 of build_mlp. Can fewer learn faster?"
+        )
+
+
+def _solve_quick_learner():
+    def quick_learner():
+        model = keras.Sequential(
+            [
+                keras.Input(shape=(28, 28)),
+                layers.Flatten(),
+                layers.Dense(100, activation="relu"),
+                layers.Dense(10, activation="softmax"),
+            ]
+        )
+        optimizer = keras.optimizers.SGD(learning_rate=0.03, momentum=0.9)
+        model.compile(loss="sparse_categorical_crossentropy", optimizer=optimizer)
+        return model
+
+    return quick_learner
+
+
+quick_learner = Training(
+    title="a model that learns the digits in three epochs",
+    difficulty="medium",
+    minutes=12,
+    data=digits,
+    at_least=0.9,
+    epochs=3,
+    refuse=_refuse_more_parameters,
+    hints=(
+        "Three epochs are 111 steps. The string 'sgd' stands for a learning rate of 0.01, too small for so few.",
+        "An object of keras.optimizers.SGD takes a learning_rate. Which one is the best, 0.03, 0.1, 0.3?",
+        "SGD takes a momentum too: a step goes on in the direction of those before it. Try 0.9, with a small rate.",
+    ),
+    solution_source=_solve_quick_learner,
 )

@@ -14,6 +14,8 @@ from keras import layers
 
 from exercises.answers import WrongAnswer, described, in_form, require, tried
 from exercises.exercise import Exercise
+from exercises.kinds.diagnosis import Diagnosis
+from exercises.kinds.training import digits
 
 # --- 1 ------------------------------------------------------------------------------------------
 
@@ -356,4 +358,61 @@ stop_on_gap = Exercise(
         "Compare logs['val_loss'] with ratio * logs['loss'], and set self.model.stop_training.",
     ),
     solution_source=_solve_stop_on_gap,
+)
+
+# --- 6 ------------------------------------------------------------------------------------------
+
+
+def _broken_training(x_train, y_train, x_val, y_val):
+    shuffle = np.random.default_rng(0)
+    x_train = shuffle.permutation(x_train)
+    y_train = shuffle.permutation(y_train)
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28)),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    adam = keras.optimizers.Adam(0.003)
+    model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x_train, y_train, epochs=3, batch_size=32, validation_data=(x_val, y_val), verbose=0)
+    return model
+
+
+def _solve_at_chance():
+    def train(x_train, y_train, x_val, y_val):
+        order = np.random.default_rng(0).permutation(len(x_train))
+        x_train, y_train = x_train[order], y_train[order]
+        model = keras.Sequential(
+            [
+                keras.Input((28, 28)),
+                layers.Flatten(),
+                layers.Dense(64, activation="relu"),
+                layers.Dense(10, activation="softmax"),
+            ]
+        )
+        adam = keras.optimizers.Adam(0.003)
+        model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(x_train, y_train, epochs=3, batch_size=32, validation_data=(x_val, y_val), verbose=0)
+        return model
+
+    return train
+
+
+at_chance = Diagnosis(
+    title="find what keeps a training at chance",
+    difficulty="medium",
+    minutes=10,
+    broken=_broken_training,
+    data=digits,
+    at_least=0.85,
+    fault="Each call of permutation draws another order, so the images no longer had their own labels.",
+    hints=(
+        "The model is fine, and so is the way it is compiled. Look at what it is given.",
+        "Which label belongs to the first image, before and after the first three lines?",
+        "Draw one order of len(x_train), and take both arrays in that order.",
+    ),
+    solution_source=_solve_at_chance,
 )

@@ -9,6 +9,7 @@ from itertools import zip_longest
 from workbook.comparing.outputs import METADATA_KEY
 from workbook.expect_blocks import check_statements, code_above, expectations
 from workbook.pages import Page, cell_name, never_executed
+from workbook.solution_blocks import solutions
 
 
 def disagreements(page: Page) -> Iterator[str]:
@@ -34,6 +35,10 @@ def disagreements(page: Page) -> Iterator[str]:
         if source != notebook.cells[i].source:
             above = cell_name(notebook.cells, code_above(notebook.cells, i))
             yield f"what to expect below {above} is not its output"
+    for i, source in solutions(page, notebook.cells).items():
+        if source != notebook.cells[i].source:
+            above = cell_name(notebook.cells, code_above(notebook.cells, i))
+            yield f"the solution below {above} is not the one in exercises/"
     for figure in figures:
         if not figure.file.is_file() or figure.file.read_bytes() != figure.png:
             state = "differs from" if figure.file.is_file() else "is missing;"

@@ -6,6 +6,14 @@
 
 Printed output becomes a `text` fence, which nothing runs. Each figure of the cell needs a line of
 its own, with the alt text and the file to write; those two are the author's, and are kept.
+
+A block is open, so that a reader on GitHub sees what is printed and drawn. Where the text above the
+cell asks to **Predict**, it is folded, so that the answer is not in sight. There the author writes the
+answer into the block too, below the figures, and it is kept as they are:
+
+    <!-- expect -->
+    **B.** Nothing of that name lies in this folder.
+    <!-- /expect -->
 """
 
 from __future__ import annotations
@@ -25,6 +33,13 @@ ALT_WORDS = 6  # at least as many say what a figure shows
 _MARKER = re.compile(r"<!--\s*/?expect\w*\s*-->", re.IGNORECASE)
 _EXPECT = re.compile(r"<!-- expect -->\n(.*?)<!-- /expect -->", re.DOTALL)
 _FIGURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)
+_OPEN, _FOLDED, _END = "*What to expect:*", "<details>\n<summary>What to expect</summary>", "</details>"
+# what render has put before the author's lines: the first line or two, and what the cell prints
+_WRITTEN = re.compile(
+    rf"\s*(?:{re.escape(_OPEN)}|{re.escape(_FOLDED)})?\s*(?:^(`{{3,}})text\n.*?^\1$)?", re.DOTALL | re.MULTILINE
+)
+_QUESTION = re.compile(r"\*\*Predict\b")
+_ANSWER = re.compile(r"<!-- /expect -->\s*(\*\*[A-E]\.?\*\*.*)")
 
 
 @dataclass(frozen=True)
@@ -61,7 +76,7 @@ def expectations(page: Page, cells: list) -> tuple[dict[int, str], list[Figure]]
     figures: list[Figure] = []
     for i, number, blocks in _expect_blocks(page, cells):
         filled = []
-        for stated in blocks:
+        for stated, answer in blocks:
             drawn = [o["data"]["image/png"] for o in cells[number]["outputs"] if "image/png" in o.get("data", {})]
             shown = [Figure(number, *names, base64.b64decode(png)) for names, png in zip(stated, drawn)]
             try:
@@ -70,7 +85,7 @@ def expectations(page: Page, cells: list) -> tuple[dict[int, str], list[Figure]]
                         f"the cell above makes {len(drawn)} figure(s), the expect block names {len(stated)}. "
                         "Write one line for each: ![what it shows](../img/name.png)"
                     )
-                filled.append(_block(printed(cells[number]), shown))
+                filled.append(_block(printed(cells[number]), shown, answer, asks_to_predict(cells, number)))
             except ValueError as error:
                 raise PageError(f"{page.text.name}, below {cell_name(cells, number)}: {error}") from None
             figures += shown
@@ -102,9 +117,10 @@ def check_statements(page: Page, cells: list) -> None:
 
 
 def _expect_blocks(page: Page, cells: list) -> Iterator[tuple[int, int, list]]:
-    """Each text cell with expect blocks: its index, that of the code cell above it, and for each block its figures.
+    """Each text cell with expect blocks: its index, that of the code cell above it, and what the author wrote in each.
 
-    A figure is what the block says of it: its alt text, and its file as the page names it and as a path.
+    That is a list of figures and an answer, which may be "". A figure is its alt text, and its file as the page names
+    it and as a path.
     """
     named: set[Path] = set()
     for i, cell in enumerate(cells):
@@ -117,7 +133,11 @@ def _expect_blocks(page: Page, cells: list) -> Iterator[tuple[int, int, list]]:
                     "an expect block stands below a code cell, begins with a line <!-- expect --> "
                     "and ends with <!-- /expect -->"
                 )
-            stated = [[_stated(page, alt, target, named) for alt, target in _FIGURE.findall(block)] for block in blocks]
+            stated = []
+            for block in map(_of_the_author, blocks):
+                figures = [_stated(page, alt, target, named) for alt, target in _FIGURE.findall(block)]
+                stated.append((figures, _FIGURE.sub("", block).strip()))
+            _check_answers(cell["source"], [answer for _, answer in stated], asks_to_predict(cells, number))
         except ValueError as error:
             place = cell_name(cells, i) if number is None else f"below {cell_name(cells, number)}"
             raise PageError(f"{page.text.name}, {place}: {error}") from None
@@ -139,12 +159,47 @@ def _stated(page: Page, alt: str, target: str, named: set[Path]) -> tuple[str, s
     return alt, target, file
 
 
+def _of_the_author(block: str) -> str:
+    """What the author wrote into an expect block: the figures and the answer."""
+    return block[_WRITTEN.match(block).end() :].rstrip().removesuffix(_END).strip()
+
+
+def _check_answers(source: str, answers: list[str], folded: bool) -> None:
+    """Refuse an answer that stands where it is in sight."""
+    if not folded and any(answers):
+        raise ValueError(
+            "an expect block holds its figures, and what is written between its markers is replaced. Write the text "
+            "below it; only the answer to a **Predict** belongs into the block"
+        )
+    if answer := _ANSWER.search(source):
+        raise ValueError(
+            f"the answer to a question is in sight: {answer[1]}\nWrite it into the expect block, below the figures. "
+            "Its question, **Predict.**, stands in the text right above the cell"
+        )
+
+
+def asks_to_predict(cells: list, index: int) -> bool:
+    """Whether the text above a code cell asks the reader to predict what it will print or draw.
+
+    Cells that follow without a text between them, but for what to expect of them, belong to the same question, until it
+    is answered.
+    """
+    for cell in reversed(cells[:index]):
+        if cell["cell_type"] != "markdown":
+            continue
+        if text := _EXPECT.sub("", cell["source"]).strip():
+            return bool(_QUESTION.search(text))
+        if any(_FIGURE.sub("", _of_the_author(block)).strip() for block in _EXPECT.findall(cell["source"])):
+            return False
+    return False
+
+
 def code_above(cells: list, index: int) -> int | None:
     """The index of the last code cell above a text cell; None if there is none."""
     return max((i for i, cell in enumerate(cells[:index]) if cell["cell_type"] == "code"), default=None)
 
 
-def _block(text: str, figures: list[Figure]) -> str:
+def _block(text: str, figures: list[Figure], answer: str, folded: bool) -> str:
     if _MARKER.search(text):
         raise ValueError("the cell above prints the marker of an expect block")
     fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
@@ -152,7 +207,12 @@ def _block(text: str, figures: list[Figure]) -> str:
     parts += [f"![{figure.alt}]({figure.target})" for figure in figures]
     if not parts:
         raise ValueError("the cell above the expect block prints and draws nothing")
-    return "\n\n".join(["<!-- expect -->\n*What to expect:*", *parts]) + "\n<!-- /expect -->"
+    if folded:
+        # GitHub and JupyterLab read markdown in a fold only between blank lines
+        parts = [_FOLDED, *parts, *([answer] if answer else []), _END]
+    else:
+        parts = [_OPEN, *parts]
+    return "<!-- expect -->\n" + "\n\n".join(parts) + "\n<!-- /expect -->"
 
 
 def printed(cell: Mapping) -> str:

@@ -2,7 +2,8 @@
 
 Each page is read from its `.md`, executed from top to bottom, and written back: the notebook with its
 outputs, the figures into img/, what to expect into the `.md`. An output that still agrees with the
-stored one, within the tolerance of its cell, is left as it was: a second run changes nothing.
+stored one, within the tolerance of its cell, is left as it was: a second run changes nothing. The solutions
+of the exercises are written below them.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from workbook.files import write_bytes, write_text
 from workbook.pages import CELL_METADATA, METADATA, Page, PageError, cell_name, tolerance_of
 from workbook.running.environment import environment
 from workbook.running.execute import Stopped, execute
+from workbook.solution_blocks import solutions
 
 MOST_BYTES = 1_000_000
 
@@ -29,8 +31,8 @@ def render(page: Page) -> list[str]:
     """Execute a page and write what changed. Returns what changed, in words.
 
     Raises:
-        PageError: if a cell fails, an expect block does not fit, or the notebook would be too large; nothing is
-            written then.
+        PageError: if a cell fails, an expect block or a solution does not fit, or the notebook would be too large;
+            nothing is written then.
         OSError: if one of the files cannot be written.
     """
     as_read = page.text.read_bytes()
@@ -38,6 +40,8 @@ def render(page: Page) -> list[str]:
     for i, cell in enumerate(notebook.cells):
         cell.id = f"{page.name[:2]}-{i:03d}"
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
+    for i, source in solutions(page, notebook.cells).items():
+        notebook.cells[i].source = source
     execute_page(page, notebook.cells, environment=environment())
     changes = list(_keep_what_agrees(page, notebook))
     shown, figures = expectations(page, notebook.cells)

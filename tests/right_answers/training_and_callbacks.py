@@ -2,6 +2,7 @@
 
 import functools
 
+import keras
 import numpy as np
 import tensorflow as tf
 from keras import callbacks, layers
@@ -104,6 +105,24 @@ def stop_by_trying(ratio):
 
 CONVOLVED = layers.Conv2D(32, 5, 2, "same").compute_output_shape((None, 50, 50, 3))
 
+
+def training(shuffled):
+    def train(x_train, y_train, x_val, y_val):
+        x_train, y_train = shuffled(x_train, y_train)
+        stack = [keras.Input((28, 28)), layers.Flatten(), layers.Dense(64, "relu"), layers.Dense(10, "softmax")]
+        model = keras.Sequential(stack)
+        loss = keras.losses.SparseCategoricalCrossentropy()
+        model.compile(keras.optimizers.Adam(0.003), loss=loss, metrics=["accuracy"])
+        model.fit(x_train, y_train, 32, 3, 0, validation_data=(x_val, y_val))
+        return model
+
+    return train
+
+
+def two_generators(x, y):
+    return np.random.default_rng(0).permutation(x), np.random.default_rng(0).permutation(y)
+
+
 RIGHT = [
     (page.shape_after_pooling, [8, 8, 32]),
     (page.shape_after_pooling, np.array([8, 8, 32])),
@@ -126,4 +145,7 @@ RIGHT = [
     (page.stop_on_gap, StopOnGap),
     (page.stop_on_gap, stop_in_a_lambda),
     (page.stop_on_gap, stop_by_trying),
+    (page.at_chance, training(lambda x, y: (x, y))),  # `fit` shuffles
+    (page.at_chance, training(lambda x, y: (x[::-1], y[::-1]))),
+    (page.at_chance, training(two_generators)),
 ]  # fmt: skip

@@ -35,6 +35,16 @@ def compiling(loss):
     return compile_for_logits
 
 
+def learner(hidden=100, output=10, compiled=True):
+    def quick_learner():
+        model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), relu(hidden), layers.Dense(output, "softmax")])
+        if compiled:
+            model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd")
+        return model
+
+    return quick_learner
+
+
 WRONG = [
     (page.parameter_count, 784 * 64 + 64 * 10, "bias"),
     (page.parameter_count, 784 * 64 + 64, "second one"),
@@ -80,6 +90,12 @@ WRONG = [
     (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == (y if y.max() > 1 else y.argmax(-1))), "labels.ndim"),
     (page.accuracy_of_both, lambda p, y: round(np.mean(p.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1))), 1), "203"),
     (page.accuracy_of_both, lambda p, y: None, "return"),
+    (page.quick_learner, learner(), "short. Its training loss went from"),
+    (page.quick_learner, learner(hidden=128), "more than the 84,060"),
+    (page.quick_learner, learner(output=1), "It should give (2, 10)"),
+    (page.quick_learner, learner(compiled=False), "not compiled"),
+    (page.quick_learner, learner()(), "without calling it"),
+    (page.quick_learner, without_return, "return"),
     (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == (y if y.dtype == int else y.argmax(-1))), "one-hot integers"),
     (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == (y.argmax(-1) if y.shape[-1] == 10 else y)), "labels.ndim"),
     (page.accuracy_of_both, lambda p, y: f"{np.mean(p.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1))):.0%}", "not one number"),

@@ -1,7 +1,9 @@
 """Wrong answers that people give on page 03, and a word of what they are told."""
 
 import keras
+import numpy as np
 import tensorflow as tf
+from keras import layers
 
 from exercises import training_and_callbacks as page
 
@@ -51,6 +53,20 @@ def stops_itself(ratio):
 def without_return(ratio):
     class StopOnGap(keras.callbacks.Callback):
         pass
+
+
+def training(mended=True, units=64, epochs=3, rate=0.003, returns=True):
+    def train(x_train, y_train, x_val, y_val):
+        shuffle = np.random.default_rng(0)
+        order = shuffle.permutation(len(x_train))
+        x_train, y_train = x_train[order], y_train[order if mended else shuffle.permutation(len(y_train))]
+        stack = [keras.Input((28, 28)), layers.Flatten(), layers.Dense(units, "relu"), layers.Dense(10, "softmax")]
+        model = keras.Sequential(stack)
+        model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy")
+        model.fit(x_train, y_train, epochs=epochs, batch_size=32, verbose=0)
+        return model if returns else None
+
+    return train
 
 
 BEST = {"save_best_only": True, "save_weights_only": True}
@@ -105,4 +121,8 @@ WRONG = [
     (page.stop_on_gap, gap(lambda logs, ratio: logs.get("val_loss", 9) > ratio * logs["loss"]), "stops at once"),
     (page.stop_on_gap, lambda ratio: keras.callbacks.EarlyStopping, "brackets"),
     (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] > ratio * logs["loss"]), "no val_loss in logs"),
+    (page.at_chance, training(mended=False, rate=0.01), "The fault is still there. Validation accuracy: 0."),
+    (page.at_chance, training(units=128), "layers: Dense(units=64"),
+    (page.at_chance, training(epochs=1, returns=False), "must return the model"),
+    (page.at_chance, training(epochs=0), "trains nothing"),
 ]  # fmt: skip
