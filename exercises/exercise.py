@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from exercises.answers import WrongAnswer, in_form, line_of_the_learner, plain, require_number  # noqa: F401
+from exercises.answers import WrongAnswer, in_form, line_of_the_learner, plain
 
 
 class _Blank:

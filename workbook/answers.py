@@ -21,7 +21,7 @@ _CHECK = re.compile(r"^[ \t]*(?:\w+\.)*?(\w+)\.(\w+)\.check\(", re.MULTILINE)
 _BLANK = re.compile(r"(?<!\w)____(?!\w)")
 _STATES = {"Waiting for your": "waiting", "Not yet.": "wrong", "Right.": "right"}
 _VERDICT = re.compile(f"^({'|'.join(map(re.escape, _STATES))})", re.MULTILINE)
-_HELP = re.compile(r"^(?:Hint \d+ of \d+:|One solution:)", re.MULTILINE)  # what a cell may print below its verdict
+_HELP = re.compile(r"^Hint \d+ of \d+:", re.MULTILINE)  # what a cell may print below its verdict
 
 
 @dataclass(frozen=True)

@@ -103,10 +103,9 @@ def folded(source: str) -> str:
 
 
 def _fold(inside: str) -> str:
-    if inside.startswith("<details>"):
+    if inside.startswith(_FOLDED):
         return inside
-    shown = inside.removeprefix("*What to expect:*").strip()
-    return f"<details>\n<summary>What to expect</summary>\n\n{shown}\n\n</details>"
+    return f"{_FOLDED}\n\n{inside.removeprefix(_OPEN).strip()}\n\n{_END}"
 
 
 def check_statements(page: Page, cells: list) -> None:

@@ -39,6 +39,8 @@ from workbook.pages import METADATA, NOTEBOOKS, ROOT, Page, PageError, cell_name
 
 COPY = ROOT / "my_notebooks"
 
+_SOLUTION_MARKERS = re.compile(r"^<!-- /?solution -->\n?", re.MULTILINE)
+
 _JUPYTEXT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["jupytext"]
 _FILTERS = {key: value for key, value in _JUPYTEXT.items() if key.endswith("_filter")}
 
@@ -240,11 +242,14 @@ class Copy:
                 shutil.copy2(path, done.before)
 
     def _handed_out(self, name: str) -> str:
-        """The text of one of the course's pages as she gets it: what to expect is folded, in cells of its own."""
+        """The text of one of the course's pages as she gets it: what to expect is folded, and each fold is a cell."""
         cells = []
         for cell in Page(self.originals / f"{name}.md").read_text().cells:
-            text = cell.cell_type == "markdown"
-            cells += map(new_markdown_cell, re.split(r"(?<=</details>)\n+", folded(cell.source))) if text else [cell]
+            if cell.cell_type == "markdown":
+                text = _SOLUTION_MARKERS.sub("", folded(cell.source))
+                cells += map(new_markdown_cell, re.split(r"(?<=</details>)\n+", text.strip()))
+            else:
+                cells.append(cell)
         return self.page(name).as_text(_notebook(cells))
 
     def _state(self, what: str) -> Path:
