@@ -83,8 +83,8 @@ class SharedHome:
         self.elsewhere.mkdir()
         self.elsewhere.chmod(0o777)
 
-    def run(self, imports, code, **environment):
-        """Make the home read-only, run the code in a process of its own, and return what it prints.
+    def run(self, imports, code, fresh=False, **environment):
+        """Make the home read-only, run the code in a process of its own as `run_python` does, and return what it prints.
 
         Root may write everywhere, so where root runs the tests, the process turns into another user. It does so
         after the imports, since that user may not be allowed to look where Python is installed.
@@ -96,6 +96,7 @@ class SharedHome:
             f"import os, encodings.cp437\n{imports}\n"  # zipfile looks that one up when it reads
             f"if os.geteuid() == 0:\n    os.setgroups([])\n    os.setgid({NOBODY})\n    os.setuid({NOBODY})\n"
             f"assert not os.access({str(self.path)!r}, os.W_OK)\n{code}",
+            fresh,
             KERAS_HOME=str(self.path),
             **environment,
         )

@@ -117,5 +117,6 @@ def test_it_needs_no_framework_and_no_right_to_write(shared_home):
         f"folder = {str(shared_home.path / 'array')!r}\n"
         "x, y = memory_mapped(folder, range(30), np.arange(30), lambda row: np.full((4, 4, 1), row, 'uint8'))\n"
         "print(x.sum(), len(y), {'keras', 'tensorflow'} & set(sys.modules))",
+        fresh=True,
     )
     assert printed.split(maxsplit=2) == ["6960", "30", "set()\n"]
