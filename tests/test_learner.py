@@ -330,6 +330,27 @@ def test_interrupted_it_loses_nothing_and_goes_on(course, lab, monkeypatch):
     assert text.count('answer = "mine"') == text.count("Some better text.") == 1
 
 
+@pytest.mark.parametrize("folder", ["my_notebooks", "together", "course"])
+def test_interrupted_it_doubles_nothing(folder, course, lab, monkeypatch):
+    content = lab.manager.get("my_notebooks/01_first.md")["content"]
+    content.cells.insert(2, new_code_cell("mine = 1"))
+    lab.save("my_notebooks/01_first.md", content)
+    course.change("Some text.", "Some text.\n\n\nSome more.")
+    write = learner.write_text
+
+    def killed(path, content):
+        if path.suffix == ".md" and path.parent.name == folder:
+            raise KeyboardInterrupt
+        return write(path, content)
+
+    monkeypatch.setattr(learner, "write_text", killed)
+    with pytest.raises(KeyboardInterrupt):
+        course.update()
+    monkeypatch.undo()
+    course.update()
+    assert course.hers().count("mine = 1") == course.hers().count("Some more.") == 1
+
+
 # --- the two files of a page ---------------------------------------------------------------------
 
 
@@ -388,6 +409,15 @@ def test_what_was_changed_in_both_files_apart_is_in_both(course):
     done = course.update()
     assert "From the .md." in course.hers() and "answer = 'mine'" in course.hers()
     assert len(done.told) == 1
+
+
+def test_what_was_added_to_both_files_is_there_once(course, lab):
+    content = lab.manager.get("my_notebooks/01_first.md")["content"]
+    content.cells.insert(2, new_code_cell("mine = 1"))
+    lab.save("my_notebooks/01_first.md", content)
+    change_notebook(course, "answer = ____", "answer = 'mine'")
+    course.update()
+    assert course.hers().count("mine = 1") == course.hers().count("answer = 'mine'") == 1
 
 
 def test_where_the_two_files_differ_in_one_line_the_newer_counts(course):
