@@ -403,6 +403,20 @@ def test_what_one_of_two_open_tabs_overwrites_is_kept(course):
     lab.save("elsewhere.md", other_tab)
 
 
+@pytest.mark.parametrize("suffix", [".md", ".ipynb"])
+def test_what_another_editor_has_saved_is_kept_when_jupyterlab_overwrites_it(suffix, course):
+    lab = Lab(course.folder, pre_save_hook="workbook.learner.keep_replaced")
+    replaced = course.copy.folder / ".workbook" / "replaced" / "01_first.md"
+    tab = lab.manager.get(f"my_notebooks/01_first{suffix}")["content"]
+    change_notebook(course, "answer = ____", "answer = 'elsewhere'")
+    lab.save(f"my_notebooks/01_first{suffix}", tab)
+    assert "answer = ____" in course.hers()
+    assert replaced.read_text(encoding="utf-8").count("answer = 'elsewhere'") == 1
+    lab.change(f"my_notebooks/01_first{suffix}", "answer = ____", "answer = 'mine'")
+    lab.change(f"my_notebooks/01_first{suffix}", "answer = 'mine'", "answer = 'other'")
+    assert replaced.read_text(encoding="utf-8").count("answer = 'mine'") == 1
+
+
 def test_what_was_changed_in_both_files_apart_is_in_both(course):
     edit(course.copy.page("01_first").text, "Some text.", "Some text. From the .md.")
     change_notebook(course, "answer = ____", "answer = 'mine'")

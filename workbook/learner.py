@@ -328,22 +328,30 @@ def _told(merged: Merged) -> list[str]:
 def keep_replaced(model: Mapping, path: str, contents_manager, **_) -> None:
     """Keep what a save takes away: a hook, called by JupyterLab before it writes a file.
 
-    Who has the `.md` and the `.ipynb` of a page open at once, and types in both, is asked which one to overwrite. Cells
-    of hers with a line that is no longer on the page are added to those in `replaced`.
+    Who has the `.md` and the `.ipynb` of a page open at once, and types in both, is asked which one to overwrite. Who
+    has the `.md` open there and the `.ipynb` in another editor is not asked. Cells of hers with a line that is no
+    longer on the page are added to those in `replaced`.
     """
     file = Path(contents_manager.root_dir, path)
-    state = file.parent / ".workbook"
-    if model["type"] != "file" or file.suffix != ".md" or not (state.is_dir() and file.is_file()):
+    page, state = Page(file.with_suffix(".md")), file.parent / ".workbook"
+    if not (state.is_dir() and file.is_file()):
         return
-    course = state / "course" / file.name
-    known = {line for text in (model["content"], *_texts(course)) for line in text.splitlines()}
-    before = Copy(file.parent)._cells(file.read_text(encoding="utf-8"))
+    if file == page.text and model["type"] == "file":
+        written, before = [model["content"]], Copy(file.parent)._cells(file.read_text(encoding="utf-8"))
+    elif file == page.notebook and model["type"] == "notebook":  # which is written first
+        stored = _stored(file)
+        written = [*(cell["source"] for cell in model["content"]["cells"]), *_texts(page.text)]
+        before = stored.cells if stored else []
+    else:
+        return
+    course, replaced = state / "course" / page.text.name, state / "replaced" / page.text.name
+    known = {line for text in (*written, *_texts(course)) for line in text.splitlines()}
     lost = [cell for cell in before if not set(cell.source.splitlines()) <= known | {""}]
     if lost:
-        text = Page(file).as_text(_notebook(lost, METADATA))
-        kept = "".join(_texts(state / "replaced" / file.name))
+        text = page.as_text(_notebook(lost, METADATA))
+        kept = "".join(_texts(replaced))
         now = datetime.now().strftime("%Y-%m-%d %H:%M")
-        write_text(state / "replaced" / file.name, f"{kept}Replaced on {now}:\n\n{text}\n\n")
+        write_text(replaced, f"{kept}Replaced on {now}:\n\n{text}\n\n")
 
 
 def _texts(path: Path) -> list[str]:
