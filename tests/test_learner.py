@@ -9,7 +9,7 @@ import shutil
 import nbformat
 import pytest
 from jupytext.sync_contentsmanager import TextFileContentsManager
-from nbformat.v4 import new_code_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from tornado.web import HTTPError
 
 from workbook import __main__ as commands
@@ -423,6 +423,23 @@ def test_what_was_changed_in_both_files_apart_is_in_both(course):
     done = course.update()
     assert "From the .md." in course.hers() and "answer = 'mine'" in course.hers()
     assert len(done.told) == 1
+
+
+def test_a_picture_pasted_into_a_text_stays_when_the_md_alone_changes(course, lab):
+    content = lab.manager.get("my_notebooks/01_first.md")["content"]
+    picture = {"a.png": {"image/png": "iVBORw0KGgo="}}
+    content.cells.insert(1, new_markdown_cell("![a](attachment:a.png)", attachments=picture))
+    lab.save("my_notebooks/01_first.md", content)
+    course.update()
+    page = course.copy.page("01_first")
+    edit(page.text, "answer = ____", "answer = 'mine'")
+    newer(page.text, page.notebook)
+    course.update()
+    assert "answer = 'mine'" in course.hers()
+    pasted = [
+        c.get("attachments") for c in nbformat.read(page.notebook, as_version=4).cells if "attachment:" in c.source
+    ]
+    assert pasted == [picture]
 
 
 def test_what_was_added_to_both_files_is_there_once(course, lab):

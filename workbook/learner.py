@@ -305,15 +305,15 @@ def _metadata() -> dict:
 
 
 def _with_outputs(cells: Sequence[NotebookNode], stored: Sequence[NotebookNode]) -> list[NotebookNode]:
-    """The cells, with what the stored ones of the same source have printed."""
-    printed = defaultdict(list)
+    """The cells, with what those stored of the same source have besides: what was printed, and pictures in a text."""
+    besides = defaultdict(list)
     for cell in stored:
-        if cell.cell_type == "code":
-            printed[cell.source].append(cell)
+        besides[cell.cell_type, cell.source].append(cell)
     found = []
     for cell in cells:
-        same = printed[cell.source] if cell.cell_type == "code" else []
-        found.append(NotebookNode(same.pop(0) | {"metadata": cell.metadata}) if same else cell)
+        same = besides[cell.cell_type, cell.source]
+        other = same.pop(0) if same else cell
+        found.append(cell if "attachments" in cell else NotebookNode(other | {"metadata": cell.metadata}))
     return found
 
 
