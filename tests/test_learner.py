@@ -507,6 +507,17 @@ def test_a_page_that_is_no_text_is_named_and_left_alone(course):
     assert done.told[0].startswith("01_first stays as it is: 01_first.md is not UTF-8")
 
 
+def test_a_page_that_begins_as_yaml_and_is_none_is_named_and_left_alone(course, capsys):
+    page = course.copy.page("01_first")
+    page.text.write_text("---\nthoughts: [\n---\n\n" + page.text.read_text(encoding="utf-8"), encoding="utf-8")
+    before = everything(course.copy.folder)
+    course.change("Some text.", "Some better text.")
+    assert course.update().told[0].startswith("01_first stays as it is: its .md begins with a line ---")
+    assert everything(course.copy.folder) == before
+    assert progress.run(options(), course.copy) == 1
+    assert "01_first is left out: its .md" in capsys.readouterr().err
+
+
 def test_cells_in_other_languages_stay_as_they_are(course, lab):
     content = lab.manager.get("my_notebooks/01_first.md")["content"]
     sources = ["%%bash\nls", "x = '''\n```python\n1\n```\n'''", "", "%timeit 1", "    indented"]

@@ -28,6 +28,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import yaml
 from jupytext.config import load_jupytext_config
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
@@ -256,7 +257,13 @@ class Copy:
         return self.folder / ".workbook" / what
 
     def _cells(self, text: str) -> list[NotebookNode]:
-        return jupytext.reads(text, fmt="md", config=load_jupytext_config(str(self.folder))).cells
+        try:
+            return jupytext.reads(text, fmt="md", config=load_jupytext_config(str(self.folder))).cells
+        except yaml.YAMLError:
+            raise PageError(
+                "its .md begins with a line ---, and what follows, up to the next, is read as YAML, which it is not. "
+                "Write something above that line"
+            ) from None
 
 
 def _pairing() -> str:
