@@ -311,6 +311,14 @@ def test_without_the_hidden_folder_nothing_is_lost_and_nothing_doubled(course, l
     assert text.count("```python") == hers.count("```python")
 
 
+def test_without_the_hidden_folder_she_is_told_that_what_differs_stays(course):
+    shutil.rmtree(course.copy.folder / ".workbook")
+    course.change("Some text.", "Some better text.")
+    (told,) = course.update().told
+    assert told.startswith("01_first: it is not known") and "Some text." in course.hers()
+    assert course.update().told == []
+
+
 def test_interrupted_it_loses_nothing_and_goes_on(course, lab, monkeypatch):
     lab.change("my_notebooks/01_first.md", "answer = ____", 'answer = "mine"')
     course.change("Some text.", "Some better text.")

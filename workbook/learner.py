@@ -128,6 +128,11 @@ class Copy:
                 if mine := self.read(self.page(name)):
                     hers[name] = mine
                     done.told += mine.told
+                    if name not in base and self.page(name).as_text(mine.notebook) != new.get(name):
+                        done.told.append(
+                            f"{name}: it is not known what the course had when you got this page, so yours stays where "
+                            "the two differ. To have the course's, delete both files of the page."
+                        )
             except PageError as error:
                 done.told.append(f"{name} stays as it is: {error}")
                 for known in (base, new):
