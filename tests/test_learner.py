@@ -1,6 +1,7 @@
 """A learner's copy of the pages: handed out, worked in as JupyterLab and other editors do, and brought up to date."""
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -338,25 +339,46 @@ def test_interrupted_it_loses_nothing_and_goes_on(course, lab, monkeypatch):
     assert text.count('answer = "mine"') == text.count("Some better text.") == 1
 
 
-@pytest.mark.parametrize("folder", ["my_notebooks", "together", "course"])
-def test_interrupted_it_doubles_nothing(folder, course, lab, monkeypatch):
+@pytest.mark.parametrize("nth", range(1, 12))
+def test_interrupted_anywhere_it_loses_and_doubles_nothing(nth, course, lab, monkeypatch):
     content = lab.manager.get("my_notebooks/01_first.md")["content"]
     content.cells.insert(2, new_code_cell("mine = 1"))
     lab.save("my_notebooks/01_first.md", content)
+    lab.change("my_notebooks/01_first.md", "answer = ____", "answer = 'mine'")
     course.change("Some text.", "Some text.\n\n\nSome more.")
-    write = learner.write_text
+    exercise = re.search(r"```python\nfrom.*?```\n", FIRST, re.DOTALL)[0]
+    course.change(exercise, "")
+    course.change("Done.", f"{exercise}\nDone.", "02_second")
+    write, written = learner.write_text, []
 
     def killed(path, content):
-        if path.suffix == ".md" and path.parent.name == folder:
+        written.append(path)
+        if len(written) == nth:
             raise KeyboardInterrupt
         return write(path, content)
 
     monkeypatch.setattr(learner, "write_text", killed)
-    with pytest.raises(KeyboardInterrupt):
+    with contextlib.suppress(KeyboardInterrupt):
         course.update()
     monkeypatch.undo()
     course.update()
-    assert course.hers().count("mine = 1") == course.hers().count("Some more.") == 1
+    text = course.hers() + course.hers("02_second")
+    assert [text.count(part) for part in ("mine = 1", "answer = 'mine'", ".check(", "Some more.")] == [1, 1, 1, 1]
+    assert course.update().lines() == ["Your pages in my_notebooks are up to date."]
+
+
+def test_what_she_writes_after_an_interruption_stays_and_she_is_told(course, monkeypatch):
+    course.change("Some text.", "Some better text.")
+    write = learner.write_text
+    monkeypatch.setattr(learner, "write_text", lambda path, text: path.suffix == ".json" and write(path, text))
+    monkeypatch.setattr(learner.Path, "unlink", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        course.update()
+    monkeypatch.undo()
+    edit(course.copy.page("01_first").text, "answer = ____", "answer = 'mine'")
+    done = course.update()
+    assert "answer = 'mine'" in course.hers() and "Some better text." in course.hers()
+    assert any(line.startswith("01_first: you have changed it since an update") for line in done.told)
 
 
 # --- the two files of a page ---------------------------------------------------------------------
