@@ -1,6 +1,7 @@
 """A learner's copy of the pages: handed out, worked in as JupyterLab and other editors do, and brought up to date."""
 
 import argparse
+import contextlib
 import json
 import os
 import re
@@ -9,7 +10,7 @@ import shutil
 import nbformat
 import pytest
 from jupytext.sync_contentsmanager import TextFileContentsManager
-from nbformat.v4 import new_code_cell, new_output
+from nbformat.v4 import new_code_cell, new_markdown_cell, new_output
 from tornado.web import HTTPError
 
 from workbook import __main__ as commands
@@ -311,6 +312,14 @@ def test_without_the_hidden_folder_nothing_is_lost_and_nothing_doubled(course, l
     assert text.count("```python") == hers.count("```python")
 
 
+def test_without_the_hidden_folder_she_is_told_that_what_differs_stays(course):
+    shutil.rmtree(course.copy.folder / ".workbook")
+    course.change("Some text.", "Some better text.")
+    (told,) = course.update().told
+    assert told.startswith("01_first: it is not known") and "Some text." in course.hers()
+    assert course.update().told == []
+
+
 def test_interrupted_it_loses_nothing_and_goes_on(course, lab, monkeypatch):
     lab.change("my_notebooks/01_first.md", "answer = ____", 'answer = "mine"')
     course.change("Some text.", "Some better text.")
@@ -328,6 +337,48 @@ def test_interrupted_it_loses_nothing_and_goes_on(course, lab, monkeypatch):
     course.update()
     text = course.hers()
     assert text.count('answer = "mine"') == text.count("Some better text.") == 1
+
+
+@pytest.mark.parametrize("nth", range(1, 12))
+def test_interrupted_anywhere_it_loses_and_doubles_nothing(nth, course, lab, monkeypatch):
+    content = lab.manager.get("my_notebooks/01_first.md")["content"]
+    content.cells.insert(2, new_code_cell("mine = 1"))
+    lab.save("my_notebooks/01_first.md", content)
+    lab.change("my_notebooks/01_first.md", "answer = ____", "answer = 'mine'")
+    course.change("Some text.", "Some text.\n\n\nSome more.")
+    exercise = re.search(r"```python\nfrom.*?```\n", FIRST, re.DOTALL)[0]
+    course.change(exercise, "")
+    course.change("Done.", f"{exercise}\nDone.", "02_second")
+    write, written = learner.write_text, []
+
+    def killed(path, content):
+        written.append(path)
+        if len(written) == nth:
+            raise KeyboardInterrupt
+        return write(path, content)
+
+    monkeypatch.setattr(learner, "write_text", killed)
+    with contextlib.suppress(KeyboardInterrupt):
+        course.update()
+    monkeypatch.undo()
+    course.update()
+    text = course.hers() + course.hers("02_second")
+    assert [text.count(part) for part in ("mine = 1", "answer = 'mine'", ".check(", "Some more.")] == [1, 1, 1, 1]
+    assert course.update().lines() == ["Your pages in my_notebooks are up to date."]
+
+
+def test_what_she_writes_after_an_interruption_stays_and_she_is_told(course, monkeypatch):
+    course.change("Some text.", "Some better text.")
+    write = learner.write_text
+    monkeypatch.setattr(learner, "write_text", lambda path, text: path.suffix == ".json" and write(path, text))
+    monkeypatch.setattr(learner.Path, "unlink", lambda path: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        course.update()
+    monkeypatch.undo()
+    edit(course.copy.page("01_first").text, "answer = ____", "answer = 'mine'")
+    done = course.update()
+    assert "answer = 'mine'" in course.hers() and "Some better text." in course.hers()
+    assert any(line.startswith("01_first: you have changed it since an update") for line in done.told)
 
 
 # --- the two files of a page ---------------------------------------------------------------------
@@ -382,12 +433,52 @@ def test_what_one_of_two_open_tabs_overwrites_is_kept(course):
     lab.save("elsewhere.md", other_tab)
 
 
+@pytest.mark.parametrize("suffix", [".md", ".ipynb"])
+def test_what_another_editor_has_saved_is_kept_when_jupyterlab_overwrites_it(suffix, course):
+    lab = Lab(course.folder, pre_save_hook="workbook.learner.keep_replaced")
+    replaced = course.copy.folder / ".workbook" / "replaced" / "01_first.md"
+    tab = lab.manager.get(f"my_notebooks/01_first{suffix}")["content"]
+    change_notebook(course, "answer = ____", "answer = 'elsewhere'")
+    lab.save(f"my_notebooks/01_first{suffix}", tab)
+    assert "answer = ____" in course.hers()
+    assert replaced.read_text(encoding="utf-8").count("answer = 'elsewhere'") == 1
+    lab.change(f"my_notebooks/01_first{suffix}", "answer = ____", "answer = 'mine'")
+    lab.change(f"my_notebooks/01_first{suffix}", "answer = 'mine'", "answer = 'other'")
+    assert replaced.read_text(encoding="utf-8").count("answer = 'mine'") == 1
+
+
 def test_what_was_changed_in_both_files_apart_is_in_both(course):
     edit(course.copy.page("01_first").text, "Some text.", "Some text. From the .md.")
     change_notebook(course, "answer = ____", "answer = 'mine'")
     done = course.update()
     assert "From the .md." in course.hers() and "answer = 'mine'" in course.hers()
     assert len(done.told) == 1
+
+
+def test_a_picture_pasted_into_a_text_stays_when_the_md_alone_changes(course, lab):
+    content = lab.manager.get("my_notebooks/01_first.md")["content"]
+    picture = {"a.png": {"image/png": "iVBORw0KGgo="}}
+    content.cells.insert(1, new_markdown_cell("![a](attachment:a.png)", attachments=picture))
+    lab.save("my_notebooks/01_first.md", content)
+    course.update()
+    page = course.copy.page("01_first")
+    edit(page.text, "answer = ____", "answer = 'mine'")
+    newer(page.text, page.notebook)
+    course.update()
+    assert "answer = 'mine'" in course.hers()
+    pasted = [
+        c.get("attachments") for c in nbformat.read(page.notebook, as_version=4).cells if "attachment:" in c.source
+    ]
+    assert pasted == [picture]
+
+
+def test_what_was_added_to_both_files_is_there_once(course, lab):
+    content = lab.manager.get("my_notebooks/01_first.md")["content"]
+    content.cells.insert(2, new_code_cell("mine = 1"))
+    lab.save("my_notebooks/01_first.md", content)
+    change_notebook(course, "answer = ____", "answer = 'mine'")
+    course.update()
+    assert course.hers().count("mine = 1") == course.hers().count("answer = 'mine'") == 1
 
 
 def test_where_the_two_files_differ_in_one_line_the_newer_counts(course):
@@ -444,6 +535,17 @@ def test_a_page_that_is_no_text_is_named_and_left_alone(course):
     done = course.update()
     assert everything(course.copy.folder) == before
     assert done.told[0].startswith("01_first stays as it is: 01_first.md is not UTF-8")
+
+
+def test_a_page_that_begins_as_yaml_and_is_none_is_named_and_left_alone(course, capsys):
+    page = course.copy.page("01_first")
+    page.text.write_text("---\nthoughts: [\n---\n\n" + page.text.read_text(encoding="utf-8"), encoding="utf-8")
+    before = everything(course.copy.folder)
+    course.change("Some text.", "Some better text.")
+    assert course.update().told[0].startswith("01_first stays as it is: its .md begins with a line ---")
+    assert everything(course.copy.folder) == before
+    assert progress.run(options(), course.copy) == 1
+    assert "01_first is left out: its .md" in capsys.readouterr().err
 
 
 def test_cells_in_other_languages_stay_as_they_are(course, lab):

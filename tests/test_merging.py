@@ -70,6 +70,13 @@ def test_her_own_cells_stay_below_the_cell_that_they_stood_below():
     assert merged(PAGE, hers, new) == expected
 
 
+def test_a_cell_that_both_have_added_is_there_once():
+    hers = [*PAGE[:2], "y = 1", "Mine.", *PAGE[2:]]
+    assert merged(PAGE, hers, [*PAGE[:2], "y = 1", "New.", *PAGE[2:]]) == [*hers[:4], "New.", *hers[4:]]
+    # as often as she has it
+    assert merged(PAGE, [*PAGE, "y = 1", "y = 1"], [*PAGE, "y = 1"]) == [*PAGE, "y = 1", "y = 1"]
+
+
 def test_a_cell_that_she_has_deleted_stays_away_until_it_is_another_one():
     hers = changed(PAGE, at_2=None)
     assert merged(PAGE, hers, [*PAGE, "More."]) == [*hers, "More."]

@@ -7,12 +7,14 @@ Beside her pages it has a folder that JupyterLab does not show:
         together/    hers as it was when its .md and its .ipynb last said the same
         before/      by date, her files as they were before something was written to them
         replaced/    of each page the cells of hers that JupyterLab has overwritten with others
+        unfinished.json    what an update writes, while it does: one that is interrupted is gone on with by the next
 """
 
 from __future__ import annotations
 
 import argparse
 import functools
+import hashlib
 import json
 import re
 import shutil
@@ -28,6 +30,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+import yaml
 from jupytext.config import load_jupytext_config
 from nbformat import NotebookNode
 from nbformat.v4 import new_markdown_cell, new_notebook
@@ -116,6 +119,7 @@ class Copy:
             OSError: if a file cannot be read or written.
         """
         done = Update(self.folder)
+        self._go_on(done)
         write_text(self.folder / "jupytext.toml", _pairing())
         base = {path.stem: path.read_text(encoding="utf-8") for path in self._state("course").glob("*.md")}
         new: dict[str, str] = {}
@@ -127,18 +131,55 @@ class Copy:
                 if mine := self.read(self.page(name)):
                     hers[name] = mine
                     done.told += mine.told
+                    if name not in base and self.page(name).as_text(mine.notebook) != new.get(name):
+                        done.told.append(
+                            f"{name}: it is not known what the course had when you got this page, so yours stays where "
+                            "the two differ. To have the course's, delete both files of the page."
+                        )
             except PageError as error:
                 done.told.append(f"{name} stays as it is: {error}")
                 for known in (base, new):
                     known.pop(name, None)
         merged = self._merged(base, hers, new)
         done.told += _told(merged)
+        files: dict[Path, str | None] = {}
         for name in new:
-            self._bring(name, hers.get(name), merged, done)
-            write_text(self._state("course") / f"{name}.md", new[name])
+            files |= self._bring(name, hers.get(name), merged, done)
+            files[self._state("course") / f"{name}.md"] = new[name]
         for name in sorted(base.keys() - new.keys()):
-            self._drop(name, name in hers, merged, done)
+            files |= self._drop(name, name in hers, merged, done)
+        plan = {path: text for path, text in files.items() if _digest(path) != _digest(text)}
+        if plan:
+            known = {path.relative_to(self.folder).as_posix(): (_digest(path), text) for path, text in plan.items()}
+            write_text(self._unfinished, json.dumps({"files": known, "told": done.told}))
+            self._write(known)
         return done
+
+    def _go_on(self, done: Update) -> None:
+        """Finish an update that was interrupted: a cell may move from page to page, so half an update loses some."""
+        if not self._unfinished.is_file():
+            return
+        plan = json.loads(self._unfinished.read_text(encoding="utf-8"))
+        files, done.told = plan["files"], plan["told"]
+        changed = {  # by her, since then
+            Path(name).stem
+            for name, (before, text) in files.items()
+            if _digest(self.folder / name) not in (before, _digest(text))
+        }
+        done.told += [
+            f"{name}: you have changed it since an update that was interrupted. If something of yours is missing, look "
+            "into the latest folder of .workbook/before."
+            for name in sorted(changed)
+        ]
+        self._write({name: file for name, file in files.items() if Path(name).stem not in changed})
+
+    def _write(self, files: Mapping[str, Sequence]) -> None:
+        for name, (_, text) in files.items():
+            if text is None:
+                (self.folder / name).unlink(missing_ok=True)
+            else:
+                write_text(self.folder / name, text)
+        self._unfinished.unlink()
 
     def read(self, page: Page) -> Hers | None:
         """Her page; None if there is none. Nothing is written.
@@ -196,8 +237,8 @@ class Copy:
                 known[name] = self._cells(base[name]) if name in base else common(mine[name], course[name])
         return merge(known, mine, course)
 
-    def _bring(self, name: str, hers: Hers | None, merged: Merged, done: Update) -> None:
-        """Write a page, if there is something to write."""
+    def _bring(self, name: str, hers: Hers | None, merged: Merged, done: Update) -> dict[Path, str | None]:
+        """What to write of a page, if there is something to write."""
         page = self.page(name)
         if hers is None:
             notebook = _notebook(merged.pages[name])
@@ -205,33 +246,31 @@ class Copy:
         else:
             cells = merged.pages.get(name, hers.notebook.cells)
             notebook = _notebook(_with_outputs(cells, hers.notebook.cells), hers.notebook.metadata)
-        text = page.as_text(notebook)
+        text, files = page.as_text(notebook), {}
         if hers is None or not hers.together or text != page.as_text(hers.notebook):
             if hers is not None:
                 self._keep(page, done)
                 done.renewed.append(name)
             if page.has_name or page.notebook.is_file():
-                write_text(page.notebook, nbformat.writes(notebook) + "\n")
+                files[page.notebook] = nbformat.writes(notebook) + "\n"
             # last, so that it is the newer: else JupyterLab would refuse to open the page
-            write_text(page.text, text)
-        write_text(self._state("together") / page.text.name, text)
+            files[page.text] = text
+        return files | {self._state("together") / page.text.name: text}
 
-    def _drop(self, name: str, hers: bool, merged: Merged, done: Update) -> None:
+    def _drop(self, name: str, hers: bool, merged: Merged, done: Update) -> dict[Path, str | None]:
         """Take away a page that the course has no longer, unless something of hers would go with it."""
         page = self.page(name)
-        for state in ("course", "together"):
-            (self._state(state) / page.text.name).unlink(missing_ok=True)
+        states = {self._state(state) / page.text.name: None for state in ("course", "together")}
         if not hers:
-            return
+            return states
         if name in merged.left:
             done.told.append(f"{name}: the course no longer has this page. Yours stays, with what you wrote.")
-            return
+            return states
         now = merged.successors.get(name)
         self._keep(page, done)
-        for path in (page.text, page.notebook):
-            path.unlink(missing_ok=True)
         where = f"it is part of {now} now, and so is what you wrote" if now else "you had changed nothing in it"
         done.told.append(f"{name}: the course no longer has this page; {where}.")
+        return {page.text: None, page.notebook: None} | states
 
     def _keep(self, page: Page, done: Update) -> None:
         """Copy the files of a page to where they stay."""
@@ -252,11 +291,30 @@ class Copy:
                 cells.append(cell)
         return self.page(name).as_text(_notebook(cells))
 
+    @property
+    def _unfinished(self) -> Path:
+        return self._state("unfinished.json")
+
     def _state(self, what: str) -> Path:
         return self.folder / ".workbook" / what
 
     def _cells(self, text: str) -> list[NotebookNode]:
-        return jupytext.reads(text, fmt="md", config=load_jupytext_config(str(self.folder))).cells
+        try:
+            return jupytext.reads(text, fmt="md", config=load_jupytext_config(str(self.folder))).cells
+        except yaml.YAMLError:
+            raise PageError(
+                "its .md begins with a line ---, and what follows, up to the next, is read as YAML, which it is not. "
+                "Write something above that line"
+            ) from None
+
+
+def _digest(content: Path | str | None) -> str | None:
+    """What tells one content from another, of a file or a text; None if there is none."""
+    if isinstance(content, Path):
+        content = content.read_bytes() if content.is_file() else None
+    elif content is not None:
+        content = content.encode("utf-8")
+    return content if content is None else hashlib.sha256(content).hexdigest()
 
 
 def _pairing() -> str:
@@ -305,15 +363,15 @@ def _metadata() -> dict:
 
 
 def _with_outputs(cells: Sequence[NotebookNode], stored: Sequence[NotebookNode]) -> list[NotebookNode]:
-    """The cells, with what the stored ones of the same source have printed."""
-    printed = defaultdict(list)
+    """The cells, with what those stored of the same source have besides: what was printed, and pictures in a text."""
+    besides = defaultdict(list)
     for cell in stored:
-        if cell.cell_type == "code":
-            printed[cell.source].append(cell)
+        besides[cell.cell_type, cell.source].append(cell)
     found = []
     for cell in cells:
-        same = printed[cell.source] if cell.cell_type == "code" else []
-        found.append(NotebookNode(same.pop(0) | {"metadata": cell.metadata}) if same else cell)
+        same = besides[cell.cell_type, cell.source]
+        other = same.pop(0) if same else cell
+        found.append(cell if "attachments" in cell else NotebookNode(other | {"metadata": cell.metadata}))
     return found
 
 
@@ -328,22 +386,30 @@ def _told(merged: Merged) -> list[str]:
 def keep_replaced(model: Mapping, path: str, contents_manager, **_) -> None:
     """Keep what a save takes away: a hook, called by JupyterLab before it writes a file.
 
-    Who has the `.md` and the `.ipynb` of a page open at once, and types in both, is asked which one to overwrite. Cells
-    of hers with a line that is no longer on the page are added to those in `replaced`.
+    Who has the `.md` and the `.ipynb` of a page open at once, and types in both, is asked which one to overwrite. Who
+    has the `.md` open there and the `.ipynb` in another editor is not asked. Cells of hers with a line that is no
+    longer on the page are added to those in `replaced`.
     """
     file = Path(contents_manager.root_dir, path)
-    state = file.parent / ".workbook"
-    if model["type"] != "file" or file.suffix != ".md" or not (state.is_dir() and file.is_file()):
+    page, state = Page(file.with_suffix(".md")), file.parent / ".workbook"
+    if not (state.is_dir() and file.is_file()):
         return
-    course = state / "course" / file.name
-    known = {line for text in (model["content"], *_texts(course)) for line in text.splitlines()}
-    before = Copy(file.parent)._cells(file.read_text(encoding="utf-8"))
+    if file == page.text and model["type"] == "file":
+        written, before = [model["content"]], Copy(file.parent)._cells(file.read_text(encoding="utf-8"))
+    elif file == page.notebook and model["type"] == "notebook":  # which is written first
+        stored = _stored(file)
+        written = [*(cell["source"] for cell in model["content"]["cells"]), *_texts(page.text)]
+        before = stored.cells if stored else []
+    else:
+        return
+    course, replaced = state / "course" / page.text.name, state / "replaced" / page.text.name
+    known = {line for text in (*written, *_texts(course)) for line in text.splitlines()}
     lost = [cell for cell in before if not set(cell.source.splitlines()) <= known | {""}]
     if lost:
-        text = Page(file).as_text(_notebook(lost, METADATA))
-        kept = "".join(_texts(state / "replaced" / file.name))
+        text = page.as_text(_notebook(lost, METADATA))
+        kept = "".join(_texts(replaced))
         now = datetime.now().strftime("%Y-%m-%d %H:%M")
-        write_text(state / "replaced" / file.name, f"{kept}Replaced on {now}:\n\n{text}\n\n")
+        write_text(replaced, f"{kept}Replaced on {now}:\n\n{text}\n\n")
 
 
 def _texts(path: Path) -> list[str]:

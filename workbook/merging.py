@@ -67,17 +67,25 @@ def merge(base: Pages, hers: Pages, new: Pages) -> Merged:
     merged = Merged(successors=successors)
     origins = {place: base[page][i] for (page, i), place in became.items()}
     versions: dict[Place, NotebookNode] = {}  # what she made of a cell, by where that is now
+    twins: dict[Place, NotebookNode] = {}  # what both have added, as an update that was interrupted has before
     own: dict[Place, list[tuple[NotebookNode, bool]]] = defaultdict(
         list
     )  # what follows it, and whether it came from one
     for page, cells in hers.items():
         source = {j: i for i, j in _in_order(base[page], cells).items()}
+        added = defaultdict(list)
+        for k, cell in enumerate(new.get(page, [])):
+            if (page, k) not in origins:
+                added[_content(cell)].append(k)
         above = (successors.get(page), -1)
         for j, cell in enumerate(cells):
             i = source.get(j)
             if (page, i) in became:
                 above = became[page, i]
                 versions[above] = cell
+            elif i is None and added[_content(cell)]:
+                above = page, added[_content(cell)].pop(0)
+                twins[above] = cell
             elif i is None or not same(cell, base[page][i]):
                 own[above].append((cell, i is not None))
         if own.pop((None, -1), None):
@@ -93,7 +101,7 @@ def merge(base: Pages, hers: Pages, new: Pages) -> Merged:
                 if joined is None:
                     merged.both.append((page, len(out) - 1))
             elif cell and not (place in origins and same(cell, origins[place])):  # else she has deleted it
-                out.append(cell)
+                out.append(twins.get(place, cell))
             for mine, came_from_one in own[place]:
                 if came_from_one:
                     merged.alone.append((page, len(out)))
