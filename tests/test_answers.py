@@ -60,6 +60,8 @@ def test_states():
         "wrong",
         "The cell raised ZeroDivisionError: by zero",
     )
+    assert state(cell(f"parameters = ____\n{CHECK}", "Right. It was.\n")) == ("waiting", "")  # typed away since
+    assert state(cell(f"parameters = 3  # not ____\n{CHECK}", "Right. It is.\n")) == ("right", "")
     assert state(cell(f"parameters = ____ + 1\n{CHECK}", error=("TypeError", "unsupported"))) == ("waiting", "")
     assert state(cell(CHECK, "nothing that a checker says\n")) == ("waiting", "")
 

@@ -637,6 +637,8 @@ def test_binder_makes_a_copy_and_opens_it():
 def test_lab_changes_no_page_that_is_open(course, opened, monkeypatch, capsys):
     monkeypatch.setattr(commands, "_open_already", lambda: "http://localhost:8888/")
     course.change("Some text.", "Some better text.")
+    assert commands.main(["copy"]) == 1
+    assert "http://localhost:8888/" in capsys.readouterr().out
     assert commands.main(["lab"]) == 0
     assert "Some better text." not in course.hers() and len(opened) == 1
     assert "http://localhost:8888/" in capsys.readouterr().out

@@ -95,6 +95,13 @@ def test_a_cell_that_she_moves_is_where_she_moved_it():
     assert merged(PAGE, hers, [*PAGE, "More."]) == [*hers, "More."]
 
 
+def test_an_exercise_that_she_has_moved_changes_where_she_has_put_it():
+    answered = EXERCISE.replace("____", "3")
+    hers = [*PAGE[:1], answered, *changed(PAGE, at_5=None)[1:]]
+    new = changed(PAGE, at_5=f"{EXERCISE}\n# first.sum.hint()")
+    assert merged(PAGE, hers, new) == [*PAGE[:1], f"{answered}\n# first.sum.hint()", *changed(PAGE, at_5=None)[1:]]
+
+
 def test_an_exercise_that_the_course_moves_takes_the_answer_along():
     answered = EXERCISE.replace("____", "3")
     base = {"01": cells(*PAGE), "02": cells("# Another page", "y = 2")}

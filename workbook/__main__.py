@@ -25,6 +25,13 @@ def lab(options: argparse.Namespace) -> int:
     return _jupyterlab(learner.COPY, "workbook.learner.keep_replaced", options.others)
 
 
+def copy(options: argparse.Namespace) -> int:
+    if address := _open_already():
+        print(f"JupyterLab is open, at {address}, and would undo what is new when it saves: close it first.")
+        return 1
+    return learner.run(options)
+
+
 def author(options: argparse.Namespace) -> int:
     for page in pages():
         try:
@@ -73,7 +80,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     others = {"epilog": "Other arguments go to JupyterLab."}
     add(lab, "lab", "bring your copy of the pages up to date, and open it in JupyterLab", **others)
-    add(learner.run, "copy", "bring your copy of the pages up to date, and no more: for another editor")
+    add(copy, "copy", "bring your copy of the pages up to date, and no more: for another editor")
     command = add(progress.run, "progress", "show which exercises of your copy are right, wrong, or waiting")
     command.add_argument("names", nargs="*", metavar="pages", help="such as 01_sequential, or 01; default: all")
     command.add_argument(

@@ -60,6 +60,8 @@ def answers(notebook: nbformat.NotebookNode) -> list[Answer]:
         errors = [f"The cell raised {o['ename']}: {o['evalue']}" for o in cell.outputs if o["output_type"] == "error"]
         without_verdict = unsaid(cell.source, *errors[:1])
         said = verdicts(printed)[-len(names) :]
+        if _has_blank(cell.source):
+            said = []  # what it has stored is of another answer
         for i, name in enumerate(names):
             found[name] = Answer(name, title(name), *(said[i] if i < len(said) else without_verdict))
     return list(found.values())
@@ -99,9 +101,17 @@ def verdicts(printed: str) -> list[tuple[str, str]]:
 
 def unsaid(source: str, reason: str = "") -> tuple[str, str]:
     """The state and the reason where a cell came to no verdict, by the reason for that, if there is one."""
-    if not reason or _BLANK.search(source):  # a blank that is left may raise anything
+    if not reason or _has_blank(source):  # a blank that is left may raise anything
         return "waiting", ""
     return "wrong", reason
+
+
+def _has_blank(source: str) -> bool:
+    """Whether a blank is left in the code of a cell; one in a comment is none."""
+    try:
+        return any(isinstance(node, ast.Name) and node.id == "____" for node in ast.walk(ast.parse(source)))
+    except (SyntaxError, ValueError, RecursionError):
+        return bool(_BLANK.search(source))
 
 
 @functools.cache

@@ -91,6 +91,7 @@ def merge(base: Pages, hers: Pages, new: Pages) -> Merged:
         if own.pop((None, -1), None):
             merged.left.append(page)
 
+    elsewhere = _joined_elsewhere({place: origins[place] for place in origins.keys() - versions.keys()}, own, new)
     for page, cells in new.items():
         out = merged.pages[page] = []
         for k, cell in enumerate([None, *cells], start=-1):
@@ -100,13 +101,33 @@ def merge(base: Pages, hers: Pages, new: Pages) -> Merged:
                 out += [joined] if joined else [cell, new_markdown_cell(NOTE), versions[place]]
                 if joined is None:
                     merged.both.append((page, len(out) - 1))
-            elif cell and not (place in origins and same(cell, origins[place])):  # else she has deleted it
+            elif cell and place not in elsewhere and not (place in origins and same(cell, origins[place])):
+                # else she has deleted it
                 out.append(twins.get(place, cell))
             for mine, came_from_one in own[place]:
                 if came_from_one:
                     merged.alone.append((page, len(out)))
                 out.append(mine)
     return merged
+
+
+def _joined_elsewhere(origins: dict[Place, NotebookNode], own: dict[Place, list], new: Pages) -> set[Place]:
+    """Join the changes of an exercise into hers where she has put it, in `own`. Returns the places that it has left.
+
+    Args:
+        origins: what was handed out of the cells that are not where they were.
+        own: her cells, by what they follow.
+        new: the pages as the course has them now.
+    """
+    left = set()
+    for place, origin in origins.items():
+        now = new[place[0]][place[1]]
+        for cells in own.values() if _exercise(origin) and not same(now, origin) else ():
+            for n, (mine, came_from_one) in enumerate(cells):
+                if _exercise(mine) == _exercise(origin) and (joined := _joined(origin, mine, now)):
+                    cells[n] = joined, came_from_one
+                    left.add(place)
+    return left
 
 
 def same(a: NotebookNode, b: NotebookNode) -> bool:
