@@ -354,10 +354,10 @@ def _check_pieces(gradients_in_pieces: Callable) -> str:
     (model, sizes), pieces = _model_with_a_frozen_layer(), _pieces()
     crossentropy, calls = keras.losses.CategoricalCrossentropy(from_logits=True), []
 
-    def loss_function(y_true, y_pred):
+    def loss_function(y_true, y_pred, *more, **named):
         examples = tf.convert_to_tensor(y_true).shape[0] or 0  # a graph may leave it open
         calls.append((examples, any(y_pred is labels for _, labels in pieces)))
-        return crossentropy(y_true, y_pred)
+        return crossentropy(y_true, y_pred, *more, **named)
 
     before, _ = _state(model)
     answer = gradients_in_pieces(model, loss_function, pieces)

@@ -186,6 +186,15 @@ def with_one_tape(model, loss_function, pieces):
     return tape.gradient(loss, model.trainable_variables)
 
 
+def with_weights_of_examples(model, loss_function, pieces):
+    count, sums = sum(len(x) for x, _ in pieces), [0.0] * len(model.trainable_variables)
+    for x, y in pieces:
+        with tf.GradientTape() as tape:
+            loss = loss_function(y, model(x), sample_weight=tf.fill([len(x)], len(x) / count))
+        sums = [s + g for s, g in zip(sums, tape.gradient(loss, model.trainable_variables))]
+    return sums
+
+
 def one_by_one(model, loss_function, pieces):
     gradients = []
     for x, y in pieces:
@@ -232,6 +241,7 @@ RIGHT = [
     (page.one_step, with_an_accuracy_afterwards),
     (page.gradients_in_pieces, with_accumulators),
     (page.gradients_in_pieces, with_one_tape),
+    (page.gradients_in_pieces, with_weights_of_examples),
     (page.gradients_in_pieces, one_by_one),
     (page.gradients_in_pieces, as_running_means_in_a_graph),
 ]
