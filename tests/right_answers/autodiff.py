@@ -143,11 +143,19 @@ def without_state(model, loss_function, optimizer, x, y):
     return loss
 
 
+@tf.function
+def in_a_graph(model, loss_function, optimizer, x, y):
+    with tf.GradientTape() as tape:
+        loss = loss_function(y, model(x, training=True)) + tf.reduce_sum(model.losses)
+    optimizer.apply(tape.gradient(loss, model.trainable_variables))
+    return loss
+
+
 def in_two_parts(model, loss_function, optimizer, x, y):
     """The gradient of a sum is the sum of the gradients, and what has none is left out."""
     with tf.GradientTape(persistent=True) as tape:
         data = loss_function(y, model(x, training=1))
-        penalty = sum(model.losses)
+        penalty = sum(model.losses, tf.constant(0.0))
     of_data, of_penalty = tape.gradient(data, model.weights), tape.gradient(penalty, model.weights)
     pairs = [
         (g if p is None else g + tf.convert_to_tensor(p), v)
@@ -237,6 +245,7 @@ RIGHT = [
     (page.one_step, by_apply),
     (page.one_step, by_train_on_batch),
     (page.one_step, without_state),
+    (page.one_step, in_a_graph),
     (page.one_step, in_two_parts),
     (page.one_step, with_an_accuracy_afterwards),
     (page.gradients_in_pieces, with_accumulators),
