@@ -117,7 +117,8 @@ def trained_how(model: keras.Model, watch: Watch) -> dict[str, Any]:
     schedule = rate["class_name"] if isinstance(rate, Mapping) else None
     rates = tuple(dict.fromkeys(watch.rates))
     return {
-        "layers": tuple(map(_described, model.layers)),
+        # a Sequential does not list its input, and a functional model does
+        "layers": tuple(_described(layer) for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)),
         "loss": f"{name}, from_logits={from_logits}",
         "optimizer": type(model.optimizer).__name__,
         "learning rate": schedule or (rates[0] if len(rates) == 1 else rates),

@@ -145,6 +145,15 @@ def training(shuffled, *more, **settings):
     return train
 
 
+def functional(x_train, y_train, x_val, y_val):
+    image = keras.Input((28, 28))
+    x = layers.Dense(64, activation="relu")(layers.Flatten()(image))
+    model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+    model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x_train, y_train, epochs=3, batch_size=32, validation_data=(x_val, y_val), verbose=0)
+    return model
+
+
 def of_a_dataset(x_train, y_train, x_val, y_val):
     data = tf.data.Dataset.from_tensor_slices((x_train, y_train)).shuffle(len(x_train)).batch(32)
     stack = [keras.Input((28, 28)), layers.Flatten(), layers.Dense(64, "relu"), layers.Dense(10, "softmax")]
@@ -189,4 +198,5 @@ RIGHT = [
     (page.at_chance, training(two_generators, callbacks=callbacks.TerminateOnNaN())),
     (page.at_chance, training(two_generators, callbacks=callbacks.CallbackList([]))),
     (page.at_chance, of_a_dataset),
+    (page.at_chance, functional),
 ]  # fmt: skip
