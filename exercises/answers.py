@@ -230,6 +230,9 @@ def plain(error: BaseException) -> str:
     text = re.sub(r"\x1b\[\d*m|\{\{.*?\}\} ?", "", str(error))
     if text.startswith("in user code:"):  # AutoGraph: the traceback, and the error at the end
         return text.strip().rpartition("\n")[2].strip().removeprefix(f"{type(error).__name__}: ")
+    if text.startswith("Graph execution error:"):  # where it was detected, and the error at the end
+        lines = [line.strip() for line in text.splitlines()]
+        return [line for line in lines if line and not line.startswith(("[[", "File "))][-1]
     return text.partition("\nTraceback ")[0].strip()
 
 

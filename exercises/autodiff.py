@@ -194,10 +194,10 @@ class _Crossentropy:
 
 
 def _network(penalty: float = 0.1) -> keras.Model:
-    """A model with a penalty and with running statistics, and with the same weights each time."""
-    glorot = keras.initializers.GlorotUniform
+    """A model with a penalty, unless that is 0, and with running statistics, and with the same weights each time."""
+    glorot, regularizer = keras.initializers.GlorotUniform, keras.regularizers.L2(penalty) if penalty else None
     inputs = keras.Input((4,))
-    x = layers.Dense(8, kernel_initializer=glorot(0), kernel_regularizer=keras.regularizers.L2(penalty))(inputs)
+    x = layers.Dense(8, kernel_initializer=glorot(0), kernel_regularizer=regularizer)(inputs)
     x = layers.ReLU()(layers.BatchNormalization()(x))
     return keras.Model(inputs, layers.Dense(3, activation="softmax", kernel_initializer=glorot(1))(x))
 
@@ -208,8 +208,11 @@ def _examples(count: int = 12) -> tuple[tf.Tensor, tf.Tensor]:
     return x, tf.one_hot(generator.integers(0, 3, count), 3)
 
 
-def _optimizer() -> keras.optimizers.Optimizer:
-    return keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)  # 0.1 * gradient by hand leads elsewhere
+def _optimizer(model: keras.Model) -> keras.optimizers.Optimizer:
+    """One that has its variables, since a `tf.function` makes some only once."""
+    optimizer = keras.optimizers.SGD(0.1, momentum=0.9, nesterov=True)  # 0.1 * gradient by hand leads elsewhere
+    optimizer.build(model.trainable_variables)
+    return optimizer
 
 
 def _state(model: keras.Model) -> tuple[list[np.ndarray], list[np.ndarray]]:
@@ -221,7 +224,7 @@ def _state(model: keras.Model) -> tuple[list[np.ndarray], list[np.ndarray]]:
 def _after_a_step(penalty: float = 0.1) -> tuple[float, list[np.ndarray], list[np.ndarray]]:
     """The loss, the weights and the running statistics of one right step."""
     (x, y), model = _examples(), _network(penalty)
-    loss = _solve_step()(model, _Crossentropy(y), _optimizer(), x, y)
+    loss = _solve_step()(model, _Crossentropy(y), _optimizer(model), x, y)
     return float(loss), *_state(model)
 
 
@@ -229,7 +232,7 @@ def _check_step(train_step: Callable) -> str:
     (x, y), model = _examples(), _network()
     crossentropy = _Crossentropy(y)
     before, statistics_before = _state(model)
-    loss = train_step(model, crossentropy, _optimizer(), x, y)
+    loss = train_step(model, crossentropy, _optimizer(model), x, y)
     after, statistics = _state(model)
 
     right, expected, expected_statistics = _after_a_step()
@@ -277,6 +280,13 @@ def _check_step(train_step: Callable) -> str:
     if not np.isclose(found, right, atol=1e-4):
         raise WrongAnswer(
             f"The step is right. The loss that it begins with is {right:.4f}, and you return {found:.4f}."
+        )
+    plain = _network(penalty=0)
+    train_step(plain, _Crossentropy(y), _optimizer(plain), x, y)
+    if not _all_close(_state(plain)[0], unpenalized):
+        raise WrongAnswer(
+            "The step is right for a model with a regularizer, and wrong for one without: model.losses may hold any "
+            "number of penalties, or none."
         )
     return "The truth first, training=True, the penalties, and the trainable variables."
 
@@ -354,10 +364,10 @@ def _check_pieces(gradients_in_pieces: Callable) -> str:
     (model, sizes), pieces = _model_with_a_frozen_layer(), _pieces()
     crossentropy, calls = keras.losses.CategoricalCrossentropy(from_logits=True), []
 
-    def loss_function(y_true, y_pred):
+    def loss_function(y_true, y_pred, *more, **named):
         examples = tf.convert_to_tensor(y_true).shape[0] or 0  # a graph may leave it open
         calls.append((examples, any(y_pred is labels for _, labels in pieces)))
-        return crossentropy(y_true, y_pred)
+        return crossentropy(y_true, y_pred, *more, **named)
 
     before, _ = _state(model)
     answer = gradients_in_pieces(model, loss_function, pieces)

@@ -221,6 +221,8 @@ def _check_standardize(standardize: Callable[..., tuple[np.ndarray, np.ndarray]]
         raise WrongAnswer("test was scaled by itself: the same raw value means two things in the two parts.")
     if not np.allclose(b[:, :3], ((test - mean) / deviation)[:, :3], rtol=0.02, atol=1e-3):
         raise WrongAnswer("train is right. test must be scaled with the same two numbers for each column.")
+    if not np.allclose(a[:, 3], 0, atol=1e-3) or not np.allclose(b[:, 3], 0, atol=1e-3):
+        raise WrongAnswer("The constant column should get mean 0 too, and the same value in test should become 0.")
     return "What was learned came from train alone."
 
 
@@ -263,6 +265,8 @@ def _check_raw_input(with_raw_input: Callable[..., keras.Model]) -> str:
     model = require(with_raw_input(core, mean, deviation), keras.Model, "a model")
     if model is core:
         raise WrongAnswer("That is core itself. Something must stand before it.")
+    if not np.allclose(_outputs(core, (raw - mean) / deviation), right, atol=1e-3):
+        raise WrongAnswer("core itself was changed. Whoever gave it to you still needs it, for standardized tables.")
     found = _outputs(model, raw)
     if found.shape != right.shape:
         raise WrongAnswer(f"It gives the shape {found.shape}. core must come last.")

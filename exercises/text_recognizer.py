@@ -194,6 +194,12 @@ def _check_subsample(subsample: Callable[[np.ndarray, float], np.ndarray]) -> st
                 f"Labels {order}: of classes with 40, 20, 11 and 4 images it keeps {kept[:4].tolist()}, not a quarter "
                 "each, rounded down."
             )
+    kept = np.bincount(labels[np.array(integers(subsample(labels.copy(), 0.6)), int)], minlength=5)
+    if kept.tolist() != [24, 12, 6, 2, 1]:
+        raise WrongAnswer(
+            f"A quarter is right. Of classes with 40, 20, 11, 4 and 1 images 0.6 are 24, 12, 6, 2 and at least 1. "
+            f"It keeps {kept.tolist()}."
+        )
     return "Each class gave its share, and none is lost."
 
 

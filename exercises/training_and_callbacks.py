@@ -211,16 +211,21 @@ def _numbered(epoch: int) -> keras.Model:
     return model
 
 
+def _as_in_fit(callback: keras.callbacks.Callback, model: keras.Model, epochs: int) -> keras.callbacks.CallbackList:
+    """What calls a callback as `fit` does: it knows the model and the number of epochs, and always gets logs."""
+    return keras.callbacks.CallbackList([callback], model=model, verbose=0, epochs=epochs, steps=1)
+
+
 def _kept(keeper: keras.callbacks.Callback, path: str) -> int:
     """The epoch whose weights are in the file after a training with `_LOGS`."""
     model = _numbered(0)
-    keeper.set_model(model)
-    keeper.on_train_begin()
+    training = _as_in_fit(keeper, model, len(_LOGS))
+    training.on_train_begin()
     for epoch, logs in enumerate(_LOGS):
         model.set_weights([np.full(weight.shape, epoch) for weight in model.get_weights()])
-        keeper.on_epoch_begin(epoch)
-        keeper.on_epoch_end(epoch, dict(logs))
-    keeper.on_train_end()
+        training.on_epoch_begin(epoch)
+        training.on_epoch_end(epoch, dict(logs))
+    training.on_train_end()
     if not Path(path).exists():
         raise WrongAnswer("After five epochs there is no file at `path`. Which callback of Keras saves?")
     loaded = _numbered(-1)
@@ -288,11 +293,11 @@ keep_the_best = Exercise(
 def _epochs_run(callback: keras.callbacks.Callback, logs: list[dict]) -> int:
     model = keras.Sequential([keras.Input((1,)), layers.Dense(1)])
     model.stop_training = False
-    callback.set_model(model)
-    callback.on_train_begin()
+    training = _as_in_fit(callback, model, len(logs))
+    training.on_train_begin()
     for epoch, values in enumerate(logs):
-        callback.on_epoch_begin(epoch)
-        callback.on_epoch_end(epoch, dict(values))
+        training.on_epoch_begin(epoch)
+        training.on_epoch_end(epoch, dict(values))
         if model.stop_training:
             return epoch + 1
     return len(logs)

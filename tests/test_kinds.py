@@ -138,6 +138,27 @@ def test_model_that_was_trained_is_refused():
     assert "has been trained already" in training().verdict(lambda: trained)
 
 
+def test_model_or_layers_that_are_made_once_are_refused():
+    once, dense = model(), layers.Dense(2, activation="softmax")
+
+    def compiled_again():
+        once.compile("sgd", loss="sparse_categorical_crossentropy")
+        return once
+
+    def around_a_layer():
+        built = keras.Sequential([keras.Input((2,)), dense])
+        built.compile("sgd", loss="sparse_categorical_crossentropy")
+        return built
+
+    for answer in (compiled_again, around_a_layer):
+        assert "weights that it gave before" in training().verdict(answer)
+
+
+def test_what_keras_cannot_train_is_told():
+    verdict = training().verdict(lambda: model(loss="categorical_crossentropy"))
+    assert verdict.startswith("Not yet. Keras cannot train it.") and "(ValueError: " in verdict
+
+
 def test_loss_that_is_no_number_is_told():
     verdict = training().verdict(lambda: model(loss=lambda y, p: p[:, 0] * np.nan))
     assert verdict.startswith("Not yet. After 1 epoch(s) the loss is nan.")

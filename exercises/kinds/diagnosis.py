@@ -14,6 +14,8 @@ from typing import Any
 from unittest import mock
 
 import keras
+import numpy as np
+import tensorflow as tf
 
 from exercises.exercise import Exercise, WrongAnswer
 from exercises.kinds.training import Arrays, Deadline, Run, Watch, accuracy, judged, seeded
@@ -28,8 +30,8 @@ class Diagnosis(Exercise):
     validation accuracy is what it should be, however it was mended: to compare the source would allow one way only.
 
     That nothing else was changed is seen from what comes out as well. The broken function is run once too, and the two
-    models, and how they were trained, are compared by `trained_how`. So more epochs, or a larger network, are not taken
-    for a diagnosis.
+    models, what `fit` was given, and how they were trained, are compared by `trained_how`. So more epochs, or a larger
+    network, are not taken for a diagnosis.
 
     Attributes:
         broken: the function as the page gives it, under any name.
@@ -110,11 +112,19 @@ def trained_how(model: keras.Model, watch: Watch) -> dict[str, Any]:
     loss = keras.losses.get(model.loss)
     name = getattr(loss, "name", None) or getattr(loss, "__name__", type(loss).__name__)
     from_logits = isinstance(loss, keras.losses.Loss) and loss.get_config().get("from_logits", False)
+    settings = model.optimizer.get_config()
+    rate = settings.pop("learning_rate")
+    schedule = rate["class_name"] if isinstance(rate, Mapping) else None
+    rates = tuple(dict.fromkeys(watch.rates))
     return {
-        "layers": tuple(map(_described, model.layers)),
+        # a Sequential does not list its input, and a functional model does
+        "layers": tuple(_described(layer) for layer in model.layers if not isinstance(layer, keras.layers.InputLayer)),
         "loss": f"{name}, from_logits={from_logits}",
         "optimizer": type(model.optimizer).__name__,
-        "learning rate": round(float(model.optimizer.learning_rate), 7),
+        "learning rate": schedule or (rates[0] if len(rates) == 1 else rates),
+        "settings of the optimizer": {key: value for key, value in settings.items() if key != "name"},
+        "what it is trained on": watch.data,
+        "settings of fit": watch.settings,
         "epochs": len(watch.losses),
         "steps of an epoch": round(watch.steps / len(watch.losses)),
     }
@@ -140,7 +150,14 @@ def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
     """What differs, in words, by name; of the layers the first one that does."""
     changes = {}
     for name, before in was.items():
-        pairs = zip_longest(before, now[name]) if name == "layers" else [(before, now[name])]
+        after = now[name]
+        if after is None:  # it is not known
+            continue
+        if isinstance(before, Mapping):
+            keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
+            pairs = [(f"{key}={before.get(key)}", f"{key}={after.get(key)}") for key in keys]
+        else:
+            pairs = zip_longest(before, after) if name == "layers" else [(before, after)]
         differing = next(((a, b) for a, b in pairs if a != b), None)
         if differing:
             a, b = ("nothing" if value is None else value for value in differing)
@@ -153,11 +170,36 @@ def _watched_by(watch: Watch) -> Iterator[None]:
     """While it lasts, every `fit` has the callback too: the learner's function calls `fit` itself."""
     fit = keras.Model.fit
 
-    def watched(self, *arguments, callbacks=None, **settings):
-        return fit(self, *arguments, callbacks=[*(callbacks or []), watch], **settings)
+    def watched(self, *arguments, **settings):
+        given = inspect.signature(fit).bind(self, *arguments, **settings)
+        if not watch.losses:
+            watch.data, watch.settings = _fed(given.arguments), _settings(given.arguments)
+        callbacks = given.arguments.get("callbacks")
+        callbacks = getattr(callbacks, "callbacks", callbacks)  # of a CallbackList
+        given.arguments["callbacks"] = [*keras.tree.flatten(callbacks or []), watch]
+        return fit(*given.args, **given.kwargs)
 
     with mock.patch.object(keras.Model, "fit", watched):
         yield
+
+
+def _fed(arguments: Mapping[str, Any]) -> str | None:
+    """What `fit` is given, in words that do not depend on its order; None of what cannot be looked at."""
+    x, y = arguments.get("x"), arguments.get("y")
+    try:
+        if isinstance(x, tf.data.Dataset) and int(x.cardinality()) > 0:
+            x, y = (np.concatenate(parts) for parts in zip(*(batch[:2] for batch in x.as_numpy_iterator())))
+        x, y = np.asarray(x, float), np.asarray(y, int)
+    except Exception:  # a generator, or of another structure: an error here would look like one of the learner
+        return None
+    values = f"mean {x.mean():.3f}, deviation {x.std():.3f}"
+    labels = ", ".join(map(str, np.unique(y, return_counts=True)[1]))
+    return f"{len(x)} examples, {values}, of each class {labels}"
+
+
+def _settings(arguments: Mapping[str, Any]) -> dict[str, bool]:
+    weights = {name: arguments.get(name) is not None for name in ("class_weight", "sample_weight")}
+    return {"shuffle": bool(arguments.get("shuffle", True)), **weights}
 
 
 def _says_the_same(answer: Any, given: Callable) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 from tensorflow.python.eager import context
 
+from exercises.answers import tried
 from exercises.exercise import Exercise, WrongAnswer
 from text_recognizer.datasets import Digits
 
@@ -61,14 +62,21 @@ class Training(Exercise):
         x_train, y_train, x_val, y_val = self.data()
         classes = int(max(y_train.max(), y_val.max())) + 1
         settings = {"epochs": self.epochs, "batch_size": self.batch_size, "verbose": 0}
-        deadline, runs = Deadline(self.seconds), []
+        deadline, runs, known = Deadline(self.seconds), [], []
         for seed in self.seeds:
             watch = Watch(deadline)
             with seeded(seed):
                 model = build()
                 self._look_at(model, x_val[:2], classes)
+                if {id(weight) for weight in model.trainable_weights} & {id(weight) for weight in known}:
+                    raise WrongAnswer(
+                        "It gives weights that it gave before, and they have been trained since. Make the model and "
+                        "its layers anew in the function."
+                    )
+                known += model.trainable_weights
                 keras.utils.set_random_seed(seed)  # the answer may have set a seed of its own
-                model.fit(x_train, y_train, callbacks=[watch], **settings)
+                told = "Keras cannot train it. Do the loss and the metrics fit the labels, which are indices?"
+                tried(lambda: model.fit(x_train, y_train, callbacks=[watch], **settings), told)
             runs.append(Run(accuracy(model, x_val, y_val), watch))
         return judged(runs, self.at_least)
 
@@ -123,12 +131,18 @@ class Watch(keras.callbacks.Callback):
 
     Attributes:
         losses: the training loss of each epoch.
+        rates: the learning rate at the beginning of each epoch.
         steps: how many batches were trained on.
+        data, settings: what `fit` was given, where somebody notes it.
     """
 
     def __init__(self, deadline: Deadline) -> None:
         super().__init__()
-        self.deadline, self.losses, self.steps = deadline, [], 0
+        self.deadline, self.losses, self.rates, self.steps = deadline, [], [], 0
+        self.data, self.settings = None, {}
+
+    def on_epoch_begin(self, epoch: int, logs: dict | None = None) -> None:
+        self.rates.append(round(float(self.model.optimizer.learning_rate), 7))
 
     def on_train_batch_end(self, batch: int, logs: dict | None = None) -> None:
         self.steps += 1
@@ -139,6 +153,8 @@ class Watch(keras.callbacks.Callback):
             )
 
     def on_epoch_end(self, epoch: int, logs: dict) -> None:
+        if "loss" not in logs:
+            raise WrongAnswer("Its train_step does not return the loss under the name that Keras gives it, loss.")
         self.losses.append(float(logs["loss"]))
         if not np.isfinite(self.losses[-1]):
             raise WrongAnswer(

@@ -143,11 +143,19 @@ def without_state(model, loss_function, optimizer, x, y):
     return loss
 
 
+@tf.function
+def in_a_graph(model, loss_function, optimizer, x, y):
+    with tf.GradientTape() as tape:
+        loss = loss_function(y, model(x, training=True)) + tf.reduce_sum(model.losses)
+    optimizer.apply(tape.gradient(loss, model.trainable_variables))
+    return loss
+
+
 def in_two_parts(model, loss_function, optimizer, x, y):
     """The gradient of a sum is the sum of the gradients, and what has none is left out."""
     with tf.GradientTape(persistent=True) as tape:
         data = loss_function(y, model(x, training=1))
-        penalty = sum(model.losses)
+        penalty = sum(model.losses, tf.constant(0.0))
     of_data, of_penalty = tape.gradient(data, model.weights), tape.gradient(penalty, model.weights)
     pairs = [
         (g if p is None else g + tf.convert_to_tensor(p), v)
@@ -184,6 +192,15 @@ def with_one_tape(model, loss_function, pieces):
         losses = [loss_function(y, model(x)) for x, y in pieces]
         loss = tf.tensordot(losses, [len(x) / sum(len(x) for x, _ in pieces) for x, _ in pieces], 1)
     return tape.gradient(loss, model.trainable_variables)
+
+
+def with_weights_of_examples(model, loss_function, pieces):
+    count, sums = sum(len(x) for x, _ in pieces), [0.0] * len(model.trainable_variables)
+    for x, y in pieces:
+        with tf.GradientTape() as tape:
+            loss = loss_function(y, model(x), sample_weight=tf.fill([len(x)], len(x) / count))
+        sums = [s + g for s, g in zip(sums, tape.gradient(loss, model.trainable_variables))]
+    return sums
 
 
 def one_by_one(model, loss_function, pieces):
@@ -228,10 +245,12 @@ RIGHT = [
     (page.one_step, by_apply),
     (page.one_step, by_train_on_batch),
     (page.one_step, without_state),
+    (page.one_step, in_a_graph),
     (page.one_step, in_two_parts),
     (page.one_step, with_an_accuracy_afterwards),
     (page.gradients_in_pieces, with_accumulators),
     (page.gradients_in_pieces, with_one_tape),
+    (page.gradients_in_pieces, with_weights_of_examples),
     (page.gradients_in_pieces, one_by_one),
     (page.gradients_in_pieces, as_running_means_in_a_graph),
 ]

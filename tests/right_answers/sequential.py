@@ -71,6 +71,26 @@ def rows_first():
     return keras.Sequential([keras.Input((28, 28)), *stack])
 
 
+def in_a_graph():
+    class Classifier(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.stack = [
+                layers.Flatten(),
+                layers.Dense(50, "relu"),
+                layers.Dense(30, "relu"),
+                layers.Dense(10, "softmax"),
+            ]
+
+        @tf.function
+        def call(self, images):
+            for layer in self.stack:
+                images = layer(images)
+            return images
+
+    return Classifier()
+
+
 def compiling(loss, **more):
     def compile_for_logits(model):
         model.compile(optimizer="sgd", loss=loss(model) if callable(loss) else loss, **more)
@@ -153,6 +173,7 @@ RIGHT = [
     (page.small_classifier, added_one_by_one),
     (page.small_classifier, one_unit),
     (page.small_classifier, rows_first),
+    (page.small_classifier, in_a_graph),
     (page.loss_for_logits, compiling([CROSSENTROPY])),
     (page.loss_for_logits, compiling(lambda model: tf.nn.softmax_cross_entropy_with_logits)),
     (page.loss_for_logits, compiling(lambda model: functools.partial(keras.losses.categorical_crossentropy, from_logits=True))),

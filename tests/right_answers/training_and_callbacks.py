@@ -90,6 +90,32 @@ def stop_in_a_lambda(ratio):
     return callback
 
 
+def stop_with_a_word(ratio):
+    class Telling(callbacks.Callback):
+        def on_train_begin(self, logs):
+            self.epochs = self.params["epochs"]
+
+        def on_epoch_end(self, epoch, logs):
+            if logs.get("val_loss", 0) > ratio * logs["loss"]:
+                self.word = f"stopped in epoch {epoch + 1} of {self.epochs}"
+                self.model.stop_training = True
+
+    return Telling()
+
+
+def best_of_what_was_seen(path):
+    class Best(callbacks.Callback):
+        def on_train_begin(self, logs):
+            self.seen, self.epochs = [], self.params["epochs"]
+
+        def on_epoch_end(self, epoch, logs):
+            self.seen.append(logs["val_accuracy"])
+            if self.seen[-1] == max(self.seen):
+                self.model.save_weights(path)
+
+    return Best()
+
+
 def stop_by_trying(ratio):
     class Trying(callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -106,17 +132,35 @@ def stop_by_trying(ratio):
 CONVOLVED = layers.Conv2D(32, 5, 2, "same").compute_output_shape((None, 50, 50, 3))
 
 
-def training(shuffled):
+def training(shuffled, *more, **settings):
     def train(x_train, y_train, x_val, y_val):
         x_train, y_train = shuffled(x_train, y_train)
         stack = [keras.Input((28, 28)), layers.Flatten(), layers.Dense(64, "relu"), layers.Dense(10, "softmax")]
         model = keras.Sequential(stack)
         loss = keras.losses.SparseCategoricalCrossentropy()
         model.compile(keras.optimizers.Adam(0.003), loss=loss, metrics=["accuracy"])
-        model.fit(x_train, y_train, 32, 3, 0, validation_data=(x_val, y_val))
+        model.fit(x_train, y_train, 32, 3, 0, *more, validation_data=(x_val, y_val), **settings)
         return model
 
     return train
+
+
+def functional(x_train, y_train, x_val, y_val):
+    image = keras.Input((28, 28))
+    x = layers.Dense(64, activation="relu")(layers.Flatten()(image))
+    model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+    model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x_train, y_train, epochs=3, batch_size=32, validation_data=(x_val, y_val), verbose=0)
+    return model
+
+
+def of_a_dataset(x_train, y_train, x_val, y_val):
+    data = tf.data.Dataset.from_tensor_slices((x_train, y_train)).shuffle(len(x_train)).batch(32)
+    stack = [keras.Input((28, 28)), layers.Flatten(), layers.Dense(64, "relu"), layers.Dense(10, "softmax")]
+    model = keras.Sequential(stack)
+    model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
+    model.fit(data, epochs=3, verbose=0, validation_data=(x_val, y_val))
+    return model
 
 
 def two_generators(x, y):
@@ -142,10 +186,17 @@ RIGHT = [
     (page.keep_the_best, Best),
     (page.keep_the_best, ByHand),
     (page.keep_the_best, in_a_lambda),
+    (page.keep_the_best, best_of_what_was_seen),
     (page.stop_on_gap, StopOnGap),
     (page.stop_on_gap, stop_in_a_lambda),
     (page.stop_on_gap, stop_by_trying),
+    (page.stop_on_gap, stop_with_a_word),
     (page.at_chance, training(lambda x, y: (x, y))),  # `fit` shuffles
     (page.at_chance, training(lambda x, y: (x[::-1], y[::-1]))),
     (page.at_chance, training(two_generators)),
+    (page.at_chance, training(two_generators, [callbacks.TerminateOnNaN()])),
+    (page.at_chance, training(two_generators, callbacks=callbacks.TerminateOnNaN())),
+    (page.at_chance, training(two_generators, callbacks=callbacks.CallbackList([]))),
+    (page.at_chance, of_a_dataset),
+    (page.at_chance, functional),
 ]  # fmt: skip

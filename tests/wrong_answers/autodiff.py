@@ -108,6 +108,20 @@ def forgets_the_new_statistics(model, loss_function, optimizer, x, y):
     return loss
 
 
+def adds_the_first_penalty(model, loss_function, optimizer, x, y):
+    with tf.GradientTape() as tape:
+        loss = loss_function(y, model(x, training=True)) + model.losses[0]
+    optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+    return loss
+
+
+def has_a_penalty_of_its_own(model, loss_function, optimizer, x, y):
+    with tf.GradientTape() as tape:
+        loss = loss_function(y, model(x, training=True)) + 0.1 * tf.reduce_sum(model.trainable_variables[0] ** 2)
+    optimizer.apply(tape.gradient(loss, model.trainable_variables), model.trainable_variables)
+    return loss
+
+
 def steps_twice(model, loss_function, optimizer, x, y):
     step = stepping()
     step(model, loss_function, optimizer, x, y)
@@ -225,6 +239,8 @@ WRONG = [
     (page.one_step, stepping(back="both"), "one number"),
     (page.one_step, stepping(back="list"), "one number"),
     (page.one_step, returns_before_stepping, "never called"),
+    (page.one_step, adds_the_first_penalty, "list index out of range"),
+    (page.one_step, has_a_penalty_of_its_own, "wrong for one without"),
     (page.one_step, steps_twice, "not to where one step"),
     (page.one_step, predicts_before_the_tape, "inside the with"),
     (page.gradients_in_pieces, pieces(lambda size: 1), "three means"),

@@ -57,6 +57,17 @@ def raw_input(layer):
     return with_raw_input
 
 
+def constant_as_it_was(train, test):
+    mean, deviation = train.mean(axis=0), train.std(axis=0)
+    return tuple(np.divide(p - mean, deviation, out=p.copy(), where=deviation > 0) for p in (train, test))
+
+
+def into_core_itself(core, mean, deviation):
+    kernel, bias = core.layers[0].get_weights()
+    core.layers[0].set_weights([kernel / deviation[:, None], bias - mean / deviation @ kernel])
+    return keras.Model(core.inputs, core.outputs)
+
+
 def without_core(core, mean, deviation):
     inputs = keras.Input(core.input_shape[1:])
     return keras.Model(inputs, layers.Normalization(mean=mean, variance=deviation**2)(inputs))
@@ -106,6 +117,7 @@ WRONG = [
     (page.standardize, lambda a, b: tuple((p - p.mean(0)) / safe(p.std(0)) for p in (a, b)), "by itself"),
     (page.standardize, lambda a, b: ((a - a.mean(0)) / safe(a.std(0)), b), "same two numbers"),
     (page.standardize, lambda a, b: (a - a.mean(0), b - a.mean(0)), "deviation 1"),
+    (page.standardize, constant_as_it_was, "constant column should get mean 0"),
     (page.standardize, in_place, "were changed"),
     (page.standardize, lambda train, test: None, "It returns None"),
     (page.standardize, lambda train, test: (train.mean(0), train.std(0)), "shapes are (4,)"),
@@ -113,6 +125,7 @@ WRONG = [
     (page.with_raw_input, raw_input(lambda m, d: layers.Normalization()), "given its state"),
     (page.with_raw_input, raw_input(lambda m, d: layers.Lambda(lambda x: (x - m) / d)), "Lambda"),
     (page.with_raw_input, lambda core, mean, deviation: core, "core itself"),
+    (page.with_raw_input, into_core_itself, "core itself was changed"),
     (page.with_raw_input, without_core, "core must come last"),
     (page.with_raw_input, lambda core, mean, deviation: core(mean / deviation), "It returns a"),
     (page.with_raw_input, raw_input(lambda m, d: layers.Rescaling(1 / d, -m)), "does not give"),

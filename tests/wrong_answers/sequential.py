@@ -35,11 +35,16 @@ def compiling(loss):
     return compile_for_logits
 
 
-def learner(hidden=100, output=10, compiled=True):
+def with_a_softmax(model):
+    model.add(layers.Softmax())
+    return compiling(keras.losses.CategoricalCrossentropy(from_logits=True))(model)
+
+
+def learner(hidden=100, output=10, compiled=True, loss="sparse_categorical_crossentropy"):
     def quick_learner():
         model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), relu(hidden), layers.Dense(output, "softmax")])
         if compiled:
-            model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd")
+            model.compile(loss=loss, optimizer="sgd")
         return model
 
     return quick_learner
@@ -100,4 +105,6 @@ WRONG = [
     (page.accuracy_of_both, lambda p, y: np.mean(p.argmax(-1) == (y.argmax(-1) if y.shape[-1] == 10 else y)), "labels.ndim"),
     (page.accuracy_of_both, lambda p, y: f"{np.mean(p.argmax(-1) == (y if y.ndim == 1 else y.argmax(-1))):.0%}", "not one number"),
     (page.accuracy_of_both, 0.7, "Give a function of two arguments, such as accuracy(probabilities, labels), not 0.7"),
+    (page.loss_for_logits, with_a_softmax, "gives something else now"),
+    (page.quick_learner, learner(loss="mse"), "Keras cannot train it"),
 ]  # fmt: skip

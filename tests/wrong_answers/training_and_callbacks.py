@@ -55,15 +55,15 @@ def without_return(ratio):
         pass
 
 
-def training(mended=True, units=64, epochs=3, rate=0.003, returns=True):
+def training(mended=True, units=64, epochs=3, rate=0.003, returns=True, times=1, adam=(), **settings):
     def train(x_train, y_train, x_val, y_val):
         shuffle = np.random.default_rng(0)
         order = shuffle.permutation(len(x_train))
         x_train, y_train = x_train[order], y_train[order if mended else shuffle.permutation(len(y_train))]
         stack = [keras.Input((28, 28)), layers.Flatten(), layers.Dense(units, "relu"), layers.Dense(10, "softmax")]
         model = keras.Sequential(stack)
-        model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy")
-        model.fit(x_train, y_train, epochs=epochs, batch_size=32, verbose=0)
+        model.compile(keras.optimizers.Adam(rate, *adam), loss="sparse_categorical_crossentropy")
+        model.fit(x_train * times, y_train, epochs=epochs, batch_size=32, verbose=0, **settings)
         return model if returns else None
 
     return train
@@ -123,6 +123,11 @@ WRONG = [
     (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] > ratio * logs["loss"]), "no val_loss in logs"),
     (page.at_chance, training(mended=False, rate=0.01), "The fault is still there. Validation accuracy: 0."),
     (page.at_chance, training(units=128), "layers: Dense(units=64"),
+    (page.at_chance, training(adam=[0.5]), "settings of the optimizer: beta_1=0.9 became beta_1=0.5"),
+    (page.at_chance, training(rate=keras.optimizers.schedules.ExponentialDecay(0.003, 10**9, 1)), "0.003 became Exponential"),
+    (page.at_chance, training(callbacks=[keras.callbacks.LearningRateScheduler([0.01, 0.003, 0.003].__getitem__)]), "(0.01, 0.003)"),
+    (page.at_chance, training(times=4), "what it is trained on: 1155 examples, mean 0.158"),
+    (page.at_chance, training(shuffle=False), "settings of fit: shuffle=True became shuffle=False"),
     (page.at_chance, training(epochs=1, returns=False), "must return the model"),
     (page.at_chance, training(epochs=0), "trains nothing"),
 ]  # fmt: skip
