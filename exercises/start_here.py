@@ -7,7 +7,7 @@ from exercises.exercise import Exercise
 def _check_faces(answer: dict[str, str]) -> str:
     words = ["a spec", "None", "an error"]
     for question, given in answer.items():
-        if given not in words:
+        if given.strip().lower() not in map(str.lower, words):
             raise WrongAnswer(f"{question}: {given!r} is none of {', '.join(words)}.")
     right = _solve_faces()
     why = {
@@ -18,7 +18,7 @@ def _check_faces(answer: dict[str, str]) -> str:
         'find_spec("helper.tools")': "to look inside a parent, Python must import it first. Is there one?",
     }
     for question, given in answer.items():
-        if given != right[question]:
+        if given.strip().lower() != right[question].lower():
             raise WrongAnswer(f"{question} does not give {given}: {why[question]}")
     return "Only a missing parent is an error."
 

@@ -327,6 +327,12 @@ def _check_stop_on_gap(make: Callable[[float], keras.callbacks.Callback]) -> str
         raise WrongAnswer(
             "It stops where the validation loss is just twice the training loss. More than twice is asked for."
         )
+    rises = [{"loss": 0.3, "val_loss": 0.5}, {"loss": 0.6, "val_loss": 0.9}]
+    if _epochs_run(make(2.0), [*rises, *rises]) != 4:
+        raise WrongAnswer(
+            "It stops after an epoch with a training loss of 0.6 and a validation loss of 0.9, since the training loss "
+            "was 0.3 before. Compare the two losses of the same epoch."
+        )
     if _epochs_run(make(4.0), gap) != 5:
         raise WrongAnswer("It is right for a ratio of 2. With 4 it is not: does it use `ratio`?")
     try:

@@ -229,6 +229,17 @@ def test_diagnosis_tells_that_the_fault_is_gone_and_what_else_was_changed():
     assert exercise.verdict(mended).endswith("Put it back:\nlearning rate: 0.0 became 0.5")
 
 
+def test_a_mended_training_that_goes_on_with_its_model_is_no_diagnosis():
+    once = model()
+
+    def train(x_train, y_train, x_val, y_val):
+        once.compile(keras.optimizers.SGD(0.5), "sparse_categorical_crossentropy")
+        once.fit(x_train, y_train, epochs=2, batch_size=8, verbose=0)
+        return once
+
+    assert "weights that it gave before" in diagnosis().verdict(train)
+
+
 def test_training_of_the_learner_is_stopped_when_its_time_is_over():
     fit = keras.Model.fit
     assert diagnosis(seconds=0).verdict(mended).startswith("Not yet. The 0 seconds are over")

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from exercises.exercise import Exercise, WrongAnswer
-from exercises.kinds.training import Arrays, Deadline, Run, Watch, accuracy, judged, seeded
+from exercises.kinds.training import Arrays, Deadline, Run, Watch, accuracy, judged, refuse_trained, seeded
 
 
 @dataclass(kw_only=True)
@@ -65,9 +65,9 @@ class Diagnosis(Exercise):
     def _diagnose(self, train: Callable[..., keras.Model]) -> str:
         if not callable(train):
             raise WrongAnswer("Give the function itself, without calling it.")
-        deadline, runs = Deadline(self.seconds), []
+        deadline, runs, known = Deadline(self.seconds), [], []
         for seed in self.seeds:
-            run, how = self._run(train, seed, deadline)
+            run, how = self._run(train, seed, deadline, known)
             runs.append(run)
             if run.accuracy < self.at_least:
                 break
@@ -81,7 +81,7 @@ class Diagnosis(Exercise):
 
     @cached_property
     def _with_fault(self) -> tuple[Run, Mapping[str, Any]]:
-        return self._run(self.broken, self.seeds[0], Deadline(self.seconds))
+        return self._run(self.broken, self.seeds[0], Deadline(self.seconds), [])
 
     def _compare(self, how: Mapping[str, Any]) -> None:
         changes = _changes(self._with_fault[1], how)
@@ -92,13 +92,16 @@ class Diagnosis(Exercise):
                 + "\n".join(changed)
             )
 
-    def _run(self, train: Callable[..., keras.Model], seed: int, deadline: Deadline) -> tuple[Run, Mapping[str, Any]]:
+    def _run(
+        self, train: Callable[..., keras.Model], seed: int, deadline: Deadline, known: list
+    ) -> tuple[Run, Mapping[str, Any]]:
         x_train, y_train, x_val, y_val = self.data()
         watch = Watch(deadline)
         with seeded(seed), _watched_by(watch):
             model = train(x_train.copy(), y_train.copy(), x_val.copy(), y_val.copy())
         if not isinstance(model, keras.Model):
             raise WrongAnswer(f"The function must return the model, not {type(model).__name__}.")
+        refuse_trained(model, known)
         if not watch.losses:
             raise WrongAnswer("The function trains nothing any more: `fit` is not called, or for no epoch.")
         return Run(accuracy(model, x_val, y_val), watch), trained_how(model, watch)

@@ -68,12 +68,7 @@ class Training(Exercise):
             with seeded(seed):
                 model = build()
                 self._look_at(model, x_val[:2], classes)
-                if {id(weight) for weight in model.trainable_weights} & {id(weight) for weight in known}:
-                    raise WrongAnswer(
-                        "It gives weights that it gave before, and they have been trained since. Make the model and "
-                        "its layers anew in the function."
-                    )
-                known += model.trainable_weights
+                refuse_trained(model, known)
                 keras.utils.set_random_seed(seed)  # the answer may have set a seed of its own
                 told = "Keras cannot train it. Do the loss and the metrics fit the labels, which are indices?"
                 tried(lambda: model.fit(x_train, y_train, callbacks=[watch], **settings), told)
@@ -94,6 +89,16 @@ class Training(Exercise):
         if shape != wanted:
             raise WrongAnswer(f"For {len(examples)} examples it gives {shape}. It should give {wanted}.")
         self.refuse(model)
+
+
+def refuse_trained(model: keras.Model, known: list) -> None:
+    """Refuse a model with weights that are in `known`, those of trainings before; if it has none, add its own there."""
+    if {id(weight) for weight in model.trainable_weights} & {id(weight) for weight in known}:
+        raise WrongAnswer(
+            "It gives weights that it gave before, and they have been trained since. Make the model and its layers "
+            "anew in the function."
+        )
+    known += model.trainable_weights
 
 
 @cache

@@ -9,6 +9,7 @@ from exercises import start_here as page
 ANSWER = page.faces_of_find_spec.solution_source()
 
 RIGHT = [
+    (page.faces_of_find_spec, {question: f"{answer.upper()} " for question, answer in ANSWER.items()}),
     (page.faces_of_find_spec, dict(reversed(ANSWER.items()))),
     (page.faces_of_find_spec, MappingProxyType(ANSWER)),
     (page.faces_of_find_spec, dict(zip(ANSWER, np.array(list(ANSWER.values()))))),

@@ -11,7 +11,7 @@ WRONG = [
     (page.faces_of_find_spec, RIGHT | {'find_spec("helper.tools")': "None"}, "Is there one?"),
     (page.faces_of_find_spec, RIGHT | {'find_spec("helper")': None}, "in quotes"),
     (page.faces_of_find_spec, RIGHT | {'find_spec("helpers")': sys.__spec__}, "in quotes"),
-    (page.faces_of_find_spec, RIGHT | {'find_spec("helper")': "none"}, "is none of"),
+    (page.faces_of_find_spec, RIGHT | {'find_spec("helper")': "nothing"}, "is none of"),
     (page.faces_of_find_spec, RIGHT | {"find_spec(helpers)": "a spec"}, "Nothing was asked about"),
     (page.faces_of_find_spec, list(RIGHT.values()), "Keep the dictionary"),
     (page.faces_of_find_spec, {}, "no answer for"),

@@ -41,6 +41,17 @@ def gap(decide):
     return stop_on_gap
 
 
+def stops_on_the_lowest(ratio):
+    class StopOnGap(keras.callbacks.Callback):
+        lowest = float("inf")
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.lowest = min(self.lowest, logs["loss"])
+            self.model.stop_training = logs.get("val_loss", 0) > ratio * self.lowest
+
+    return StopOnGap()
+
+
 def stops_itself(ratio):
     class StopOnGap(keras.callbacks.Callback):
         def on_epoch_end(self, epoch, logs=None):
@@ -113,6 +124,7 @@ WRONG = [
     (page.keep_the_best, "best.weights.h5", "Give a function of one argument"),
     (page.stop_on_gap, without_return, "must return"),
     (page.stop_on_gap, stops_itself, "self.model"),
+    (page.stop_on_gap, stops_on_the_lowest, "of the same epoch"),
     (page.stop_on_gap, gap(lambda logs, ratio: logs["loss"] * ratio > logs["val_loss"]), "larger"),
     (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] > logs["loss"]), "larger"),
     (page.stop_on_gap, gap(lambda logs, ratio: logs["val_loss"] - logs["loss"] > 0.3), "quotient"),
