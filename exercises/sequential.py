@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import keras
 import numpy as np
+import tensorflow as tf
 from keras import layers, ops
 
 from exercises.answers import WrongAnswer, described, line_of_the_learner, number, plain, require, tried
@@ -187,7 +188,9 @@ def _check_loss(compile_for_logits: Callable[[keras.Model], keras.Model]) -> str
     )
     value = failed = None
     try:
-        value = np.asarray(model.compute_loss(y=ops.convert_to_tensor(one_hot), y_pred=ops.convert_to_tensor(logits)))
+        # in a graph, as `fit` does: a loss in NumPy cannot be trained
+        loss = tf.function(lambda y, y_pred: model.compute_loss(y=y, y_pred=y_pred))
+        value = np.asarray(loss(ops.convert_to_tensor(one_hot), ops.convert_to_tensor(logits)))
     except Exception as error:
         if line_of_the_learner(error):
             raise

@@ -138,6 +138,17 @@ def test_model_that_was_trained_is_refused():
     assert "has been trained already" in training().verdict(lambda: trained)
 
 
+def test_a_function_that_trains_by_itself_is_refused():
+    def trained():
+        built = model()
+        x, y, *_ = two_clouds()
+        built.fit(x, y, verbose=0)
+        built.compile("sgd", loss="sparse_categorical_crossentropy")
+        return built
+
+    assert "The function calls `fit`" in training().verdict(trained)
+
+
 def test_model_or_layers_that_are_made_once_are_refused():
     once, dense = model(), layers.Dense(2, activation="softmax")
 
@@ -227,6 +238,17 @@ def test_diagnosis_tells_that_the_fault_is_gone_and_what_else_was_changed():
     assert re.search(r" With the fault it was 0\.\d{3}\.$", verdict)
     exercise.may_change = ()
     assert exercise.verdict(mended).endswith("Put it back:\nlearning rate: 0.0 became 0.5")
+
+
+def test_data_that_come_in_another_form_are_a_change():
+    def from_a_generator(x_train, y_train, x_val, y_val):
+        built = model()
+        batches = ((x_train[i : i + 8] * 4, y_train[i : i + 8]) for _ in range(2) for i in range(0, 40, 8))
+        built.fit(batches, epochs=2, steps_per_epoch=5, verbose=0)
+        return built
+
+    verdict = diagnosis().verdict(from_a_generator)
+    assert "what it is trained on: 40 examples" in verdict and "became a generator" in verdict
 
 
 def test_a_mended_training_that_goes_on_with_its_model_is_no_diagnosis():

@@ -154,8 +154,6 @@ def _changes(was: Mapping[str, Any], now: Mapping[str, Any]) -> dict[str, str]:
     changes = {}
     for name, before in was.items():
         after = now[name]
-        if after is None:  # it is not known
-            continue
         if isinstance(before, Mapping):
             keys = [key for key in {**before, **after} if before.get(key) != after.get(key)]
             pairs = [(f"{key}={before.get(key)}", f"{key}={after.get(key)}") for key in keys]
@@ -186,15 +184,15 @@ def _watched_by(watch: Watch) -> Iterator[None]:
         yield
 
 
-def _fed(arguments: Mapping[str, Any]) -> str | None:
-    """What `fit` is given, in words that do not depend on its order; None of what cannot be looked at."""
+def _fed(arguments: Mapping[str, Any]) -> str:
+    """What `fit` is given, in words that do not depend on its order; of what cannot be looked at its kind alone."""
     x, y = arguments.get("x"), arguments.get("y")
     try:
         if isinstance(x, tf.data.Dataset) and int(x.cardinality()) > 0:
             x, y = (np.concatenate(parts) for parts in zip(*(batch[:2] for batch in x.as_numpy_iterator())))
         x, y = np.asarray(x, float), np.asarray(y, int)
     except Exception:  # a generator, or of another structure: an error here would look like one of the learner
-        return None
+        return f"a {type(arguments.get('x')).__name__}"
     values = f"mean {x.mean():.3f}, deviation {x.std():.3f}"
     labels = ", ".join(map(str, np.unique(y, return_counts=True)[1]))
     return f"{len(x)} examples, {values}, of each class {labels}"

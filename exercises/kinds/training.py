@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
+from unittest import mock
 
 import keras
 import numpy as np
@@ -66,7 +67,8 @@ class Training(Exercise):
         for seed in self.seeds:
             watch = Watch(deadline)
             with seeded(seed):
-                model = build()
+                with _refusing_fit():
+                    model = build()
                 self._look_at(model, x_val[:2], classes)
                 refuse_trained(model, known)
                 keras.utils.set_random_seed(seed)  # the answer may have set a seed of its own
@@ -89,6 +91,17 @@ class Training(Exercise):
         if shape != wanted:
             raise WrongAnswer(f"For {len(examples)} examples it gives {shape}. It should give {wanted}.")
         self.refuse(model)
+
+
+@contextmanager
+def _refusing_fit() -> Iterator[None]:
+    """While it lasts, a call of `fit` is a wrong answer."""
+
+    def refused(self, *arguments, **settings):
+        raise WrongAnswer("The function calls `fit`. Build and compile the model there: the training is done here.")
+
+    with mock.patch.object(keras.Model, "fit", refused):
+        yield
 
 
 def refuse_trained(model: keras.Model, known: list) -> None:

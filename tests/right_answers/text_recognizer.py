@@ -95,6 +95,13 @@ def by_rank_within_the_class(labels, fraction):
     return labels.index[labels.groupby(labels).cumcount() < size]
 
 
+def by_a_mask(labels, fraction):
+    kept = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        kept[np.flatnonzero(labels == label)[: max(1, int(fraction * np.sum(labels == label)))]] = True
+    return np.nonzero(kept)
+
+
 def with_a_dictionary(labels, fraction):
     places = {}
     for place, label in enumerate(labels):
@@ -176,6 +183,7 @@ RIGHT = [
     (page.read_a_path, as_characters),
     (page.keep_every_class, by_chance),
     (page.keep_every_class, by_rank_within_the_class),
+    (page.keep_every_class, by_a_mask),
     (page.keep_every_class, with_a_dictionary),
     (page.keep_every_class, by_tensorflow_places),
     (page.edits, in_a_table_of_floats),
