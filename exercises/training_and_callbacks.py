@@ -216,6 +216,15 @@ def _as_in_fit(callback: keras.callbacks.Callback, model: keras.Model, epochs: i
     return keras.callbacks.CallbackList([callback], model=model, verbose=0, epochs=epochs, steps=1)
 
 
+def _epoch(training: keras.callbacks.CallbackList, epoch: int, logs: dict[str, float]) -> None:
+    """Call the callbacks as in an epoch with these logs; the validation, if there is one, is an evaluation within it."""
+    training.on_epoch_begin(epoch)
+    if validation := {name.removeprefix("val_"): logs[name] for name in logs if name.startswith("val_")}:
+        training.on_test_begin()
+        training.on_test_end(validation)
+    training.on_epoch_end(epoch, dict(logs))
+
+
 def _kept(keeper: keras.callbacks.Callback, path: str) -> int:
     """The epoch whose weights are in the file after a training with `_LOGS`."""
     model = _numbered(0)
@@ -223,8 +232,7 @@ def _kept(keeper: keras.callbacks.Callback, path: str) -> int:
     training.on_train_begin()
     for epoch, logs in enumerate(_LOGS):
         model.set_weights([np.full(weight.shape, epoch) for weight in model.get_weights()])
-        training.on_epoch_begin(epoch)
-        training.on_epoch_end(epoch, dict(logs))
+        _epoch(training, epoch, logs)
     training.on_train_end()
     if not Path(path).exists():
         raise WrongAnswer("After five epochs there is no file at `path`. Which callback of Keras saves?")
@@ -296,8 +304,7 @@ def _epochs_run(callback: keras.callbacks.Callback, logs: list[dict]) -> int:
     training = _as_in_fit(callback, model, len(logs))
     training.on_train_begin()
     for epoch, values in enumerate(logs):
-        training.on_epoch_begin(epoch)
-        training.on_epoch_end(epoch, dict(values))
+        _epoch(training, epoch, values)
         if model.stop_training:
             return epoch + 1
     return len(logs)

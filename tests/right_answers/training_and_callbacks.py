@@ -103,6 +103,22 @@ def stop_with_a_word(ratio):
     return Telling()
 
 
+def stop_after_the_evaluation(ratio):
+    """`fit` evaluates within the epoch, and what comes of that is `loss` there."""
+
+    class StopOnGap(keras.callbacks.Callback):
+        validation = None
+
+        def on_test_end(self, logs=None):
+            self.validation = logs["loss"]
+
+        def on_epoch_end(self, epoch, logs=None):
+            if self.validation is not None and self.validation > ratio * logs["loss"]:
+                self.model.stop_training = True
+
+    return StopOnGap()
+
+
 def best_of_what_was_seen(path):
     class Best(callbacks.Callback):
         def on_train_begin(self, logs):
@@ -190,6 +206,7 @@ RIGHT = [
     (page.stop_on_gap, StopOnGap),
     (page.stop_on_gap, stop_in_a_lambda),
     (page.stop_on_gap, stop_by_trying),
+    (page.stop_on_gap, stop_after_the_evaluation),
     (page.stop_on_gap, stop_with_a_word),
     (page.at_chance, training(lambda x, y: (x, y))),  # `fit` shuffles
     (page.at_chance, training(lambda x, y: (x[::-1], y[::-1]))),
