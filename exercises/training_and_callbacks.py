@@ -217,7 +217,7 @@ def _as_in_fit(callback: keras.callbacks.Callback, model: keras.Model, epochs: i
 
 
 def _epoch(training: keras.callbacks.CallbackList, epoch: int, logs: dict[str, float]) -> None:
-    """Call the callbacks as in an epoch with these logs; the validation, if there is one, is an evaluation within it."""
+    """Call the callbacks as in an epoch with these logs; the validation, if any, is an evaluation within it."""
     training.on_epoch_begin(epoch)
     if validation := {name.removeprefix("val_"): logs[name] for name in logs if name.startswith("val_")}:
         training.on_test_begin()
