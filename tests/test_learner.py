@@ -609,6 +609,16 @@ def test_progress_says_what_is_missing(tmp_path, course, capsys):
     assert "01_first is left out: 01_first.md is not UTF-8" in captured.err and "02_second" in captured.out
 
 
+def test_half_of_a_character_stops_no_other_page(course):
+    page = course.copy.page("01_first")
+    before = page.notebook.read_text(encoding="utf-8").replace("Some text.", r"Some \ud83d text.")
+    page.notebook.write_text(before, encoding="utf-8")
+    course.change("Some text.", "Some better text.")
+    (told,) = course.copy.update().told
+    assert told.startswith("01_first stays as it is: ") and "01_first.ipynb holds half of a character" in told
+    assert page.notebook.read_text(encoding="utf-8") == before
+
+
 @pytest.fixture
 def opened(course, monkeypatch):
     """What JupyterLab would be started with; her copy is that of the small course."""

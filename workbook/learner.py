@@ -195,6 +195,10 @@ class Copy:
         except UnicodeDecodeError as error:
             raise PageError(f"{page.text.name} is not UTF-8 ({error}). Save it as UTF-8") from None
         stored, there = _stored(page.notebook), page.notebook.is_file()
+        for i, cell in enumerate(stored.cells if stored else ()):
+            if not _is_text(cell.source):
+                where = cell_name(stored.cells, i)
+                raise PageError(f"{where} of {page.notebook.name} holds half of a character. Type that place anew")
         if not text.strip() and stored is None:
             if there:
                 raise PageError(f"{page.notebook.name} is no notebook. Delete it, and the page is handed out anew")
@@ -339,6 +343,15 @@ def _stored(path: Path) -> NotebookNode | None:
     except (nbformat.ValidationError, AttributeError, KeyError, TypeError, ValueError):
         return None
     return notebook if whole else None
+
+
+def _is_text(source: str) -> bool:
+    """Whether a file can hold it: JSON has halves of characters too, which are none."""
+    try:
+        source.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _notebook(cells: Sequence[NotebookNode], metadata: Mapping | None = None) -> NotebookNode:
