@@ -6,6 +6,7 @@
 # make render  bring pages, notebooks and figures into agreement  [PAGES="01_sequential ..."]
 # make full    execute pages on the real data and print their results  [PAGES=...]
 # make sensitivity  change the pages in more ways than make test does; each must be noticed
+# make claims  the controls of what the pages say about causes, over all their seeds
 # make stability  make test's comparison under other processors, threads and orders
 # make versions  the comparison with the newest and the oldest versions of the packages  [ONLY=newest PAGES=...]
 # make index   write the index of Keras and TensorFlow names, notebooks/index.md
@@ -17,7 +18,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: lab progress copy author test render full sensitivity stability versions index lock setup clean
+.PHONY: lab progress copy author test render full sensitivity claims stability versions index lock setup clean
 
 lab: setup
 	$(BIN)/python -m workbook lab
@@ -45,6 +46,9 @@ stability: setup
 
 sensitivity: setup
 	$(BIN)/python -m workbook sensitivity
+
+claims: setup
+	$(BIN)/python -m workbook claims
 
 versions: setup
 	$(BIN)/python -m workbook versions $(if $(ONLY),--only $(ONLY)) $(PAGES)

@@ -1,4 +1,4 @@
-"""The exercises of page 06, automatic differentiation and the training loop."""
+"""The exercises of page 10, automatic differentiation and the training loop."""
 
 from __future__ import annotations
 

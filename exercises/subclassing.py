@@ -1,4 +1,4 @@
-"""The exercises of page 05, subclassing."""
+"""The exercises of page 09, subclassing."""
 
 from __future__ import annotations
 

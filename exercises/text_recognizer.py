@@ -1,4 +1,4 @@
-"""The exercises of page 07, the text recognizer."""
+"""The exercises of page 12, the text recognizer."""
 
 from __future__ import annotations
 

@@ -22,7 +22,9 @@ def trained(layer, x, dtype, jit_compile=False):
 
 
 @pytest.mark.parametrize("jit_compile", [False, True])
-@pytest.mark.parametrize(("dtype", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.1), ("bfloat16", 0.1), ("float64", 1e-5)])
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [("float32", 1e-5), ("mixed_bfloat16", 0.1), ("bfloat16", 0.1), ("float64", 1e-5)]
+)
 @pytest.mark.parametrize("x", [IMAGES, IMAGES[:, 0, 0]], ids=["images", "rows"])
 def test_it_trains_as_that_of_keras(x, dtype, tolerance, jit_compile):
     ours, theirs = (

@@ -97,9 +97,9 @@ def kernels():
 def collected(tmp_path_factory, kernels):
     folder = tmp_path_factory.mktemp("grading") / "handed in"
     write(folder / "Anna Müller" / "00_start_here.ipynb", IMPORT, "1 / 0", RIGHT)
-    count = "resnet_homework.parameters_of_a_bottleneck.check(71_168)"
-    rate = "def rate(step, images, batch_size):\n    pass\n\nresnet_homework.rate_of_a_step.check(rate)"
-    write(folder / "Anna Müller" / "homework (2).ipynb", "from exercises import ____, resnet_homework", count, rate)
+    count = "resnet.parameters_of_a_bottleneck.check(71_168)"
+    rate = "def rate(step, images, batch_size):\n    pass\n\nresnet.rate_of_a_step.check(rate)"
+    write(folder / "Anna Müller" / "homework (2).ipynb", "from exercises import ____, resnet", count, rate)
     (folder / "Bo").mkdir()
     (folder / "Bo" / "my answers.md").write_text(f"# Mine\n\n```python\n{IMPORT}\n{WRONG}\n```\n", encoding="utf-8")
     write(folder / "Cy-00_start_here.ipynb", IMPORT, f"answer = [____]\n{CHECK}")
@@ -136,11 +136,11 @@ def test_right_after_a_cell_that_fails(collected):
 
 def test_wrong_has_its_reason_and_lost_cells_are_missing(collected):
     anna = collected[1]["Anna Müller/homework (2).ipynb"]
-    assert anna["page"] == "08_resnet_homework"
-    assert of(anna, "resnet_homework.rate_of_a_step") == ("wrong", "It returns nothing: is a return missing?")
+    assert anna["page"] == "14_resnet"
+    assert of(anna, "resnet.rate_of_a_step") == ("wrong", "It returns nothing: is a return missing?")
     states = [exercise["state"] for exercise in anna["exercises"].values()]
     assert states == ["right", "wrong", "missing", "missing", "missing"]
-    assert list(anna["exercises"]) == [f"resnet_homework.{name}" for name in titles("resnet_homework")]
+    assert list(anna["exercises"]) == [f"resnet.{name}" for name in titles("resnet")]
 
 
 def test_text_of_jupytext_is_graded_too(collected):
@@ -290,7 +290,7 @@ def test_which_page_a_notebook_is(tmp_path, file, source, page):
         ("x.ipynb", b"\xff\xfe", "the file is no notebook: UnicodeDecodeError"),
         ("x.ipynb", b"[" * 100_000, "the file is no notebook: "),
         ("x.ipynb", b" " * 2001, "the file has 2,001 bytes, and more than 2,000 are not read"),
-        ("09_errata.md", b"```python\n1\n```\n", "page 09_errata has no exercises"),
+        ("17_errata.md", b"```python\n1\n```\n", "page 17_errata has no exercises"),
         ("x.ipynb", nbformat.writes(new_notebook()).encode(), "it has no exercises of the course"),
     ],
 )

@@ -198,7 +198,10 @@ def test_disagreement_is_named_with_page_cell_and_command(page, course):
     message = course.nbval(page.text)["agreement"]
     assert message.startswith("77_small.md:")
     assert 'In [1], under "A small page" is not the same in 77_small.md and 77_small.ipynb' in message
-    assert '  77_small.md:    print("loss 0.1234, 4 epochs, took 12 ms")\n  77_small.ipynb: print("loss 0.1234, 3' in message
+    assert (
+        '  77_small.md:    print("loss 0.1234, 4 epochs, took 12 ms")\n  77_small.ipynb: print("loss 0.1234, 3'
+        in message
+    )
     assert "make render PAGES=77_small" in message
 
 

@@ -46,6 +46,8 @@ def pixels(figure):
     "plot",
     [
         lambda: plotting.plot_history(HISTORY),
+        lambda: plotting.plot_trainings({"one": HISTORY, "two": HISTORY}),
+        lambda: plotting.plot_pairs([0.5, 0.7], [0.6, 0.6], ("a", "b"), "accuracy"),
         lambda: plotting.plot_images(np.zeros((16, 28, 28), np.uint8)),
         lambda: plotting.plot_confusion_matrix([0, 1, 1], [0, 1, 0]),
     ],
@@ -142,6 +144,53 @@ def test_a_resumed_history_goes_on_counting():
 def test_a_history_that_cannot_be_plotted(history, metrics, message):
     with pytest.raises(ValueError, match=message):
         plotting.plot_history(history, metrics)
+
+
+def test_trainings_lie_over_each_other():
+    short = {"loss": [2.0, 1.0], "val_loss": [2.1, 1.5]}
+    figure = plotting.plot_trainings({"all": HISTORY, "stopped": short}, ylim=(0, 3))
+    assert list(panels(figure)) == ["loss", "val_loss"]
+    for name, axes in panels(figure).items():
+        assert [line.get_ydata().tolist() for line in axes.lines] == [HISTORY[name], short[name]]
+        assert [line.get_xdata().tolist() for line in axes.lines] == [[1, 2, 3], [1, 2]]
+        assert len({line.get_linestyle() for line in axes.lines}) == 2 and axes.get_ylim() == (0, 3)
+    (legend,) = figure.legends
+    assert [text.get_text() for text in legend.get_texts()] == ["all", "stopped"]
+
+
+def test_trainings_of_one_epoch_are_seen():
+    figure = plotting.plot_trainings({"a": {"loss": [1.0]}}, ["loss"])
+    assert figure.axes[0].lines[0].get_marker() == "."
+
+
+@pytest.mark.parametrize(
+    "histories, metrics, message",
+    [
+        ({}, ["loss"], "0 trainings; give 1 to 7"),
+        (dict.fromkeys(range(8), HISTORY), ["loss"], "8 trainings; give 1 to 7"),
+        ({"a": HISTORY, "b": {"loss": [1.0]}}, ["loss", "val_loss"], r"'b' has no \['val_loss'\], only \['loss'\]"),
+        ({"a": {"loss": []}}, ["loss"], r"'a' has no \['loss'\]"),
+    ],
+)
+def test_trainings_that_cannot_be_plotted(histories, metrics, message):
+    with pytest.raises(ValueError, match=message):
+        plotting.plot_trainings(histories, metrics)
+
+
+def test_each_pair_is_joined_and_one_that_falls_stands_out():
+    (axes,) = plotting.plot_pairs([0.5, 0.7, 0.6], [0.6, 0.6, 0.6], ("plain", "dropout"), "accuracy").axes
+    assert [line.get_ydata().tolist() for line in axes.lines] == [[0.5, 0.6], [0.7, 0.6], [0.6, 0.6]]
+    rises, falls, stays = axes.lines
+    for look in ("color", "linestyle"):
+        assert plt.getp(falls, look) != plt.getp(rises, look) == plt.getp(stays, look)
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["plain", "dropout"]
+    assert axes.get_ylabel() == "accuracy"
+
+
+@pytest.mark.parametrize("second", [[0.5], [[0.5, 0.6]], []])
+def test_results_without_partners_make_no_pairs(second):
+    with pytest.raises(ValueError, match="give one of each for every seed"):
+        plotting.plot_pairs([0.5, 0.6] if second else [], second, ("a", "b"), "loss")
 
 
 # Images

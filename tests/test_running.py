@@ -63,7 +63,10 @@ def test_it_stops_at_an_error_unless_it_is_meant(tmp_path, kernels):
 @pytest.mark.parametrize("end", ["import os; os._exit(3)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])
 def test_a_kernel_that_dies_is_told_of(tmp_path, kernels, end):
     said, stopped = run(tmp_path, "1", end, "3", after_errors=True)
-    assert said == ["1", "", ""] and (stopped.index, stopped.reason) == (1, "the kernel died while it executed this cell")
+    assert said == ["1", "", ""] and (stopped.index, stopped.reason) == (
+        1,
+        "the kernel died while it executed this cell",
+    )
 
 
 def test_a_cell_that_hangs_is_ended(tmp_path, kernels):

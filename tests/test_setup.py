@@ -55,7 +55,9 @@ class Computer:
 
     def __init__(self, folder):
         self.venv, self.path, self.lock = folder / ".venv", folder / "path", folder / "requirements.lock"
-        self.lock.write_text("other==1 \\\n    --hash=1\n    # via x\nuv==2 \\\n    --hash=2\n    # via y\nz==3\n", "utf-8")
+        self.lock.write_text(
+            "other==1 \\\n    --hash=1\n    # via x\nuv==2 \\\n    --hash=2\n    # via y\nz==3\n", "utf-8"
+        )
         self.path.mkdir()
         self.commands, self.broken = [], ()
 

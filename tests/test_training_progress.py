@@ -23,13 +23,10 @@ class Watch(keras.callbacks.Callback):
         self.seen.append((self.task().completed, self.task().total))
 
 
-
 def test_one_bar_over_the_epochs_that_are_left_and_a_line_for_each(capsys):
     with ProgressBar() as progress:
         watch = Watch(progress)
-        build().fit(
-            np.zeros((4, 2)), np.zeros(4), 2, epochs=3, initial_epoch=1, callbacks=[progress, watch], verbose=0
-        )
+        build().fit(np.zeros((4, 2)), np.zeros(4), 2, epochs=3, initial_epoch=1, callbacks=[progress, watch], verbose=0)
     assert watch.seen == [(0.5, 2), (1, 2), (1.5, 2), (2, 2)]
     assert capsys.readouterr().out == "epoch 2/3  loss 0.0000\nepoch 3/3  loss 0.0000\n"
 

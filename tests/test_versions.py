@@ -39,7 +39,9 @@ def lines(tmp_path_factory):
 
 def test_every_cell_that_differs_is_named_with_its_reason(lines):
     number, error = lines
-    assert number == '77_small.ipynb, In [3], under "A small page": stdout: 0.5 became 0.25: off by 0.25, allowed 0.00005'
+    assert (
+        number == '77_small.ipynb, In [3], under "A small page": stdout: 0.5 became 0.25: off by 0.25, allowed 0.00005'
+    )
     assert error.startswith('77_small.ipynb, In [4], under "A small page": ImportError: cannot import name')
 
 

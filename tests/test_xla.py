@@ -72,9 +72,7 @@ def test_fit_predict_and_evaluate(name, jit_compile):
     assert model.network.jit_compile == jit_compile and np.isfinite(history.history["val_loss"]).all()
     x, y = model.data.x_test, model.data.y_test
     formatted, _ = model.format_fn(x, y)
-    np.testing.assert_allclose(
-        model.network.predict(formatted, verbose=0), model.predict(x), rtol=1e-3, atol=1e-4
-    )
+    np.testing.assert_allclose(model.network.predict(formatted, verbose=0), model.predict(x), rtol=1e-3, atol=1e-4)
     logs = model.network.evaluate(formatted, y, verbose=0, return_dict=True)
     assert np.isfinite(list(logs.values())).all()
     score = logs.get("accuracy", logs.get("top1", logs.get("character_error_rate")))

@@ -103,6 +103,79 @@ def plot_history(history, metrics=None):
 
 
 @_styled
+def plot_trainings(histories, metrics=("loss", "val_loss"), ylim=None):
+    """Plot several trainings over each other, a panel a quantity.
+
+    Args:
+        histories: by name, what `keras.Model.fit` returned, or its `history` dict of lists, a float an
+            epoch. They may differ in length. At most seven, which is how many lines can be told apart.
+        metrics: the quantities to show, in this order, each recorded by every training.
+        ylim: (lowest, highest) of every panel. Default: as each panel needs it.
+
+    Returns:
+        A `matplotlib.figure.Figure`.
+
+    Raises:
+        ValueError: there are no trainings or more than seven, or one lacks a quantity or has no epoch.
+
+    Example:
+        >>> from text_recognizer.plotting import plot_trainings
+        >>> figure = plot_trainings({"plain": {"loss": [2.0, 1.0]}, "wider": {"loss": [1.5, 0.5]}}, ["loss"])
+        >>> [line.get_label() for line in figure.axes[0].lines]
+        ['plain', 'wider']
+    """
+    recorded = {name: getattr(history, "history", history) for name, history in histories.items()}
+    if not 1 <= len(recorded) <= 7:
+        raise ValueError(f"{len(recorded)} trainings; give 1 to 7, which can be told apart")
+    for name, values in recorded.items():
+        if missing := [metric for metric in metrics if not len(values.get(metric, ()))]:
+            raise ValueError(f"{name!r} has no {missing}, only {[key for key in values if len(values[key])]}")
+
+    longest = max(len(values[metrics[0]]) for values in recorded.values())
+    figure, axes = plt.subplots(1, len(metrics), figsize=(WIDTH, 2.9), squeeze=False)
+    for panel, metric in zip(axes.flat, metrics):
+        for name, values in recorded.items():
+            panel.plot(np.arange(1, len(values[metric]) + 1), values[metric], label=name, marker="." * (longest == 1))
+        panel.set(title=metric, xlabel="epoch", ylim=ylim)
+        panel.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    figure.legend(*axes.flat[0].get_legend_handles_labels(), loc="outside upper right", ncols=min(len(recorded), 5))
+    return figure
+
+
+@_styled
+def plot_pairs(first, second, names, ylabel):
+    """Plot two results of each seed, joined by a line: what the difference is within the pairs.
+
+    Args:
+        first: a float a seed, such as the validation accuracy without dropout.
+        second: the same with the one thing changed, in the same order of seeds.
+        names: what the two are called, such as ("plain", "dropout").
+        ylabel: the quantity.
+
+    Returns:
+        A `matplotlib.figure.Figure`. A pair that falls is drawn in another colour, and dashed.
+
+    Raises:
+        ValueError: there is no pair, or one lacks its partner.
+
+    Example:
+        >>> from text_recognizer.plotting import plot_pairs
+        >>> figure = plot_pairs([0.81, 0.84], [0.85, 0.83], ("plain", "dropout"), "accuracy")
+        >>> [line.get_linestyle() for line in figure.axes[0].lines]
+        ['-', '--']
+    """
+    first, second = (np.asarray(values, dtype="float64") for values in (first, second))
+    if first.ndim != 1 or first.shape != second.shape or not len(first):
+        raise ValueError(f"results of shape {first.shape} and {second.shape}; give one of each for every seed")
+    figure, panel = plt.subplots(figsize=(WIDTH, 2.9))
+    for pair in zip(first, second):
+        falls = pair[1] < pair[0]
+        panel.plot([0, 1], pair, marker="o", color=VERMILLION if falls else BLUE, linestyle="--" if falls else "-")
+    panel.set(xticks=[0, 1], xticklabels=names, xlim=(-0.6, 1.6), ylabel=ylabel)
+    return figure
+
+
+@_styled
 def plot_images(images, labels=None, predictions=None, class_names=None, columns=8):
     """Plot a grid of images; a wrong prediction is titled "7, not 1", in colour.
 

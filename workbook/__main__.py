@@ -69,6 +69,11 @@ def sensitivity(options: argparse.Namespace) -> int:
     return subprocess.call(command, cwd=ROOT, env=os.environ | {"WORKBOOK_SENSITIVITY": "thorough"})
 
 
+def claims(options: argparse.Namespace) -> int:
+    command = [*TESTS, "tests/claims", *options.others]
+    return subprocess.call(command, cwd=ROOT, env=os.environ | {"WORKBOOK_CLAIMS": "all"})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m workbook", description=__doc__)
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
@@ -101,6 +106,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument("--folder", type=Path, default=versions.FOLDER, help="default: %(default)s")
     more = "change the pages by accident in more ways than `test` does; each must be noticed"
     add(sensitivity, "sensitivity", more, epilog="Other arguments go to pytest.")
+    more = "run every control of what the pages say about causes, over all its seeds"
+    add(claims, "claims", more, epilog="Other arguments go to pytest.")
     grade.add_arguments(
         add(grade.run, "grade", "execute notebooks that were handed in, and say which answers are right")
     )
@@ -108,7 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     options, others = parser.parse_known_args(arguments)
     options.others = others
-    if options.others and options.run not in (lab, author, test, sensitivity):
+    if options.others and options.run not in (lab, author, test, sensitivity, claims):
         parser.error(f"unrecognized arguments: {' '.join(options.others)}")
     if hasattr(options, "pages"):
         try:

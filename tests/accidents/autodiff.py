@@ -1,4 +1,4 @@
-"""Page 06, changed as people change it by accident."""
+"""Page 10, changed as people change it by accident."""
 
 from tests.accidents.accident import Accident
 

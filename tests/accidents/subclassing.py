@@ -1,4 +1,4 @@
-"""Page 05, changed as people change it by accident."""
+"""Page 09, changed as people change it by accident."""
 
 from tests.accidents.accident import Accident
 

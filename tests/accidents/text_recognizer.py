@@ -1,4 +1,4 @@
-"""Page 07, changed as people change it by accident."""
+"""Page 12, changed as people change it by accident."""
 
 from tests.accidents.accident import Accident
 

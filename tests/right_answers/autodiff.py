@@ -1,4 +1,4 @@
-"""Right answers on page 06 that are written otherwise than the solution."""
+"""Right answers on page 10 that are written otherwise than the solution."""
 
 from fractions import Fraction
 

@@ -1,4 +1,4 @@
-"""Right answers on page 05 that are written otherwise than the solution."""
+"""Right answers on page 09 that are written otherwise than the solution."""
 
 from types import MappingProxyType
 

@@ -1,4 +1,4 @@
-"""Right answers on page 07 that are written otherwise than the solution."""
+"""Right answers on page 12 that are written otherwise than the solution."""
 
 import functools
 import re

@@ -1,4 +1,4 @@
-"""Wrong answers that people give on page 06, and a word of what they are told."""
+"""Wrong answers that people give on page 10, and a word of what they are told."""
 
 import keras
 import tensorflow as tf

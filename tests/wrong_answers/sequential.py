@@ -48,7 +48,9 @@ def with_a_softmax(model):
 
 def learner(hidden=100, output=10, compiled=True, loss="sparse_categorical_crossentropy"):
     def quick_learner():
-        model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), relu(hidden), layers.Dense(output, "softmax")])
+        model = keras.Sequential(
+            [keras.Input((28, 28)), layers.Flatten(), relu(hidden), layers.Dense(output, "softmax")]
+        )
         if compiled:
             model.compile(loss=loss, optimizer="sgd")
         return model

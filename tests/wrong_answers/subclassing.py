@@ -1,4 +1,4 @@
-"""Wrong answers that people give on page 05, and a word of what they are told."""
+"""Wrong answers that people give on page 09, and a word of what they are told."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Wrong answers that people give on page 07, and a word of what they are told."""
+"""Wrong answers that people give on page 12, and a word of what they are told."""
 
 import difflib
 import re

@@ -1,4 +1,4 @@
-"""The exercises of page 08, the ResNet homework."""
+"""The exercises of page 14, the ResNet homework."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Wrong answers that people give on page 08, and a word of what they are told."""
+"""Wrong answers that people give on page 14, and a word of what they are told."""
 
 import numpy as np
 
-from exercises import resnet_homework as page
+from exercises import resnet as page
 
 KERNELS = 256 * 64 + 9 * 64 * 64 + 64 * 256
 GENERATOR = np.random.default_rng(0)

@@ -1,4 +1,4 @@
-"""Right answers on page 08 that are written otherwise than the solution."""
+"""Right answers on page 14 that are written otherwise than the solution."""
 
 import csv
 import functools
@@ -12,7 +12,7 @@ import pandas as pd
 import tensorflow as tf
 from keras import layers
 
-from exercises import resnet_homework as page
+from exercises import resnet as page
 
 # --- 1 ------------------------------------------------------------------------------------------
 

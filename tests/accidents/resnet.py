@@ -1,4 +1,4 @@
-"""Page 08, changed as people change it by accident."""
+"""Page 14, changed as people change it by accident."""
 
 from tests.accidents.accident import Accident
 
