@@ -82,7 +82,7 @@ def test_workflow_calls_targets_of_the_makefile():
     assert set(workflow[True]) == {"push", "pull_request", "schedule", "workflow_dispatch"}
     called = {step["run"] for job in workflow["jobs"].values() for step in job["steps"] if "run" in step}
     called = {command for command in called if command.startswith("make ")}
-    assert called == {"make test", "make versions ONLY=newest"}
+    assert called == {"make test", "make versions ONLY=newest", "make claims"}
     assert {command.split()[1] for command in called} <= TARGETS
     assert workflow["jobs"]["test"]["strategy"]["matrix"]["python-version"] == ["3.11", "3.12", "3.13"]
 
