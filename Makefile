@@ -9,7 +9,7 @@
 # make claims  the controls of what the pages say about causes, over all their seeds
 # make stability  make test's comparison under other processors, threads and orders
 # make versions  the comparison with the newest and the oldest versions of the packages  [ONLY=newest PAGES=...]
-# make index   write the index of Keras and TensorFlow names, notebooks/index.md
+# make index   write the index of Keras and TensorFlow names and the list of messages, notebooks/{index,messages}.md
 # make lock    write requirements.lock after requirements.txt has changed  [UPGRADE=--upgrade]
 # make setup   set everything up, as each of the others does first if need be  [PYTHON=python3.12]
 # make clean   remove what the commands above have set up

@@ -111,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     grade.add_arguments(
         add(grade.run, "grade", "execute notebooks that were handed in, and say which answers are right")
     )
-    add(index.run, "index", "write the index of Keras' and TensorFlow's names")
+    add(index.run, "index", "write the index of Keras' and TensorFlow's names, and the list of messages")
 
     options, others = parser.parse_known_args(arguments)
     options.others = others

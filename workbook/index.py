@@ -1,4 +1,5 @@
-"""Write the index of Keras' and TensorFlow's names: `make index`, or `python -m workbook index`.
+"""Write the index of Keras' and TensorFlow's names, and the page of messages: `make index`, or
+`python -m workbook index`.
 
 notebooks/index.md lists every public name that the cells of the pages use, with the first section of
 each page that uses it. Names are resolved by reading the cells; nothing is imported or executed.
@@ -14,6 +15,7 @@ from itertools import groupby, takewhile
 
 from workbook.files import write_text
 from workbook.markdown import Document, Heading
+from workbook.messages import MESSAGES, messages
 from workbook.pages import NOTEBOOKS, Page, PageError, pages
 
 INDEX = NOTEBOOKS / "index.md"
@@ -27,7 +29,7 @@ _TITLE = """\
 
 Every name of `keras` and of `tf` that the cells of the pages use, those that are gone included: the section says so.
 A link leads to the first section of a page in which the name stands. The main methods of objects, such as `fit`, are in
-the [glossary](glossary.md).
+the [glossary](glossary.md), and errors and warnings among the [messages](messages.md).
 
 Written by `make index` from the pages.\
 """
@@ -125,4 +127,5 @@ def _links(places: dict[Page, Heading]) -> Iterator[str]:
 
 def run(options: argparse.Namespace) -> int:
     write_text(INDEX, index(pages()))
+    write_text(MESSAGES, messages(pages()))
     return 0
