@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from exercises.answers import WrongAnswer, described, integers, number, require, tried
+from exercises.answers import WrongAnswer, described, number, require, tried
 from exercises.exercise import Exercise
 
 # --- 1 ------------------------------------------------------------------------------------------
@@ -136,86 +136,6 @@ training_pipeline = Exercise(
 )
 
 # --- 3 ------------------------------------------------------------------------------------------
-
-
-def _check_stratified_split(split: Callable[..., tuple[np.ndarray, np.ndarray]]) -> str:
-    counts, share = {3: 50, 7: 21, 9: 9}, 0.2
-    labels = np.random.default_rng(1).permutation(np.repeat(list(counts), list(counts.values())))
-    before, drawn = labels.copy(), []
-    for seed in (0, 0, 1, 2):
-        training, validation = _two_parts(split(labels, share, seed), len(labels))
-        if not np.array_equal(labels, before):
-            raise WrongAnswer("The labels that came in were changed. Whoever called you still needs them.")
-        if both := set(training) & set(validation):
-            raise WrongAnswer(f"{len(both)} examples are in both parts. Training is what validation left over.")
-        if len(set(validation)) < len(validation) or len(set(training)) < len(training):
-            raise WrongAnswer("Some examples come twice in the same part. Draw without replacement.")
-        if missing := len(labels) - len(training) - len(validation):
-            raise WrongAnswer(f"{missing} of {len(labels)} examples are in neither part.")
-        if len(validation) > len(training):
-            raise WrongAnswer("The validation part is the larger one. Return training first.")
-        for label, count in counts.items():
-            found, wanted = int(np.sum(labels[validation] == label)), round(share * count)
-            if found != wanted:
-                raise WrongAnswer(
-                    f"Of {count} examples of a class, {found} went to validation. {share:.0%} of {count} is "
-                    f"{share * count:.1f}, so it should be {wanted}."
-                )
-        drawn.append(set(validation))
-    if drawn[0] != drawn[1]:
-        raise WrongAnswer("The same seed gives another split the second time. Does the generator begin with it?")
-    if drawn[1] == drawn[2]:
-        raise WrongAnswer("Seeds 0 and 1 give the same split: the rows of a class are not drawn at random.")
-    return "Each class gives the same share, by chance, and the seed repeats it."
-
-
-def _two_parts(result: object, examples: int) -> tuple[list[int], list[int]]:
-    """The indices of the two parts, as lists, if this is what was returned."""
-    if not isinstance(result, (tuple, list)) or len(result) != 2:
-        raise WrongAnswer(f"Return two arrays of indices, training and validation. It returns {described(result)}.")
-    parts = []
-    for name, part in zip(("training", "validation"), result):
-        if getattr(part, "dtype", None) in (np.dtype(bool), tf.bool):
-            raise WrongAnswer(f"For {name} it returns a mask of True and False. np.flatnonzero makes indices of it.")
-        found = tried(lambda: integers(part), f"{name.capitalize()} is no array of indices.")
-        if found is None or not found:
-            raise WrongAnswer(f"{name.capitalize()} should be an array of indices, not {described(part)}.")
-        if min(found) < 0 or max(found) >= examples:
-            raise WrongAnswer(
-                f"{name.capitalize()} has indices from {min(found)} to {max(found)}: 0 to {examples - 1}."
-            )
-        parts.append(found)
-    return parts[0], parts[1]
-
-
-def _solve_stratified_split():
-    def stratified_split(labels, share, seed):
-        rng = np.random.default_rng(seed)
-        held_out = []
-        for label in np.unique(labels):
-            rows = rng.permutation(np.flatnonzero(labels == label))
-            held_out.append(rows[: round(share * len(rows))])
-        validation = np.concatenate(held_out)
-        training = np.setdiff1d(np.arange(len(labels)), validation)
-        return training, validation
-
-    return stratified_split
-
-
-stratified_split = Exercise(
-    title="a stratified split",
-    difficulty="medium",
-    minutes=8,
-    checker=_check_stratified_split,
-    hints=(
-        "np.flatnonzero(labels == label) are the rows of a class. In which order should they be?",
-        "rng.permutation mixes the rows. How many of them does validation get?",
-        "Training is all the rest: np.setdiff1d(np.arange(len(labels)), validation).",
-    ),
-    solution_source=_solve_stratified_split,
-)
-
-# --- 4 ------------------------------------------------------------------------------------------
 
 
 def _check_balanced(balanced: Callable[..., Mapping[int, float]]) -> str:

@@ -5,7 +5,6 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 import tensorflow as tf
-from sklearn.model_selection import train_test_split
 from sklearn.utils.class_weight import compute_class_weight
 
 from exercises import data as page
@@ -46,34 +45,6 @@ def of_a_generator(x, y, batch_size):
     return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(1)
 
 
-def by_sklearn(labels, share, seed):
-    return train_test_split(np.arange(len(labels)), test_size=share, stratify=labels, random_state=seed)
-
-
-def by_choice(labels, share, seed):
-    rng = np.random.default_rng(seed)
-    chosen = []
-    for label in set(labels.tolist()):
-        rows = [i for i, other in enumerate(labels) if other == label]
-        chosen += rng.choice(rows, round(share * len(rows)), replace=False).tolist()
-    return [i for i in range(len(labels)) if i not in chosen], chosen
-
-
-def by_pandas(labels, share, seed):
-    series = pd.Series(labels)
-    validation = series.groupby(series).sample(frac=share, random_state=seed).index
-    return series.index.difference(validation), validation
-
-
-def by_sorting(labels, share, seed):
-    mask = np.zeros(len(labels), bool)
-    noise = np.random.RandomState(seed).rand(len(labels))
-    for label in np.unique(labels):
-        rows = np.flatnonzero(labels == label)
-        mask[rows[np.argsort(noise[rows])][: int(share * len(rows) + 0.5)]] = True
-    return tf.constant(np.flatnonzero(~mask)), tf.constant(np.flatnonzero(mask))
-
-
 def balanced_by_sklearn(labels):
     classes = np.unique(labels)
     return dict(zip(classes, compute_class_weight("balanced", classes=classes, y=labels)))
@@ -105,10 +76,6 @@ RIGHT = [
     (page.training_pipeline, of_a_generator),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).repeat(1).batch(n, num_parallel_calls=2).apply(prefetch))),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(5003).batch(n).prefetch(2).map(lambda x, y: (x, y)))),
-    (page.stratified_split, by_sklearn),
-    (page.stratified_split, by_choice),
-    (page.stratified_split, by_pandas),
-    (page.stratified_split, by_sorting),
     (page.balanced, balanced_by_sklearn),
     (page.balanced, balanced_by_counter),
     (page.balanced, balanced_by_pandas),

@@ -2,7 +2,6 @@
 
 import numpy as np
 import tensorflow as tf
-from sklearn.model_selection import train_test_split
 
 from exercises import data as page
 
@@ -26,43 +25,6 @@ def failing_generator(x, y, batch_size):
 
     signature = (tf.TensorSpec((None, 3), tf.float32), tf.TensorSpec((None,), tf.int64))
     return tf.data.Dataset.from_generator(batches, output_signature=signature)
-
-
-def split(draw, rest=None):
-    """A split whose validation part is what `draw(labels, share, rng)` gives."""
-
-    def stratified_split(labels, share, seed):
-        rng = np.random.default_rng(seed)
-        validation = draw(labels, share, rng)
-        every = np.arange(len(labels))
-        return (np.setdiff1d(every, validation) if rest is None else rest(every, validation, rng)), validation
-
-    return stratified_split
-
-
-def of_each_class(take):
-    def draw(labels, share, rng):
-        return np.concatenate([take(np.flatnonzero(labels == label), share, rng) for label in np.unique(labels)])
-
-    return draw
-
-
-def mixed(rows, share, rng):
-    return rng.permutation(rows)[: round(share * len(rows))]
-
-
-def with_mask(labels, share, seed):
-    mask = np.zeros(len(labels), bool)
-    mask[split(of_each_class(mixed))(labels, share, seed)[1]] = True
-    return ~mask, mask
-
-
-def of_labels(labels, share, seed):
-    return tuple(labels[part] * 100 for part in split(of_each_class(mixed))(labels, share, seed))
-
-
-def without_seed(labels, share, seed):
-    return train_test_split(np.arange(len(labels)), test_size=share, stratify=labels)
 
 
 def weights(weight):
@@ -109,17 +71,6 @@ WRONG = [
     (page.training_pipeline, pipeline(lambda d, n: d.batch(n).map(lambda x, y: (tf.random.shuffle(x), y)).prefetch(1)), "belong together"),
     (page.training_pipeline, failing_generator, "IndexError: only integers"),
     (page.training_pipeline, lambda x, y: None, "Yours takes (x, y)"),
-    (page.stratified_split, split(lambda labels, share, rng: rng.permutation(len(labels))[: round(share * len(labels))]), "of a class"),
-    (page.stratified_split, split(of_each_class(lambda rows, share, rng: rows[: round(share * len(rows))])), "not drawn at random"),
-    (page.stratified_split, split(of_each_class(lambda rows, share, rng: rng.permutation(rows)[: int(share * len(rows))])), "should be 2"),
-    (page.stratified_split, split(of_each_class(lambda rows, share, rng: rng.choice(rows, round(share * len(rows))))), "twice"),
-    (page.stratified_split, split(of_each_class(mixed), lambda every, validation, rng: every), "in both parts"),
-    (page.stratified_split, split(of_each_class(mixed), lambda every, validation, rng: np.setdiff1d(every, validation)[:-5]), "in neither part"),
-    (page.stratified_split, lambda labels, share, seed: split(of_each_class(mixed))(labels, share, seed)[::-1], "Return training first"),
-    (page.stratified_split, with_mask, "np.flatnonzero"),
-    (page.stratified_split, of_labels, "The indices from"),
-    (page.stratified_split, without_seed, "The same seed gives another"),
-    (page.stratified_split, lambda labels, share, seed: None, "It returns None"),
     (page.balanced, weights(lambda n, k, count: count / n), "other way round"),
     (page.balanced, weights(lambda n, k, count: 1 / count), "not 1"),
     (page.balanced, weights(lambda n, k, count: n / count), "not 1"),
