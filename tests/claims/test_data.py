@@ -72,9 +72,8 @@ def test_the_same_batches_in_every_epoch_made_no_difference_to_a_small_network()
 
     results = pairs(same, lambda seed: trained(batches(x, y, seed), 10), range(8))
     print(results)
-    difference = results[:, 1, 1] - results[:, 0, 1]
-    assert abs(difference.mean()) < 0.015  # of the validation accuracy; the page says that none was seen
-    assert np.sum(results[:, 1, 0] < results[:, 0, 0]) in range(1, 8)  # the loss is lower in some pairs, not in all
+    means = results[:, :, 1].mean(axis=0)  # of the validation accuracy; the page: 0.98 and 0.98
+    assert abs(means[1] - means[0]) < 0.01 and means.min() > 0.965
 
 
 @functools.cache
