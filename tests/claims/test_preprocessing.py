@@ -1,5 +1,7 @@
 """What page 03 says about causes, tried."""
 
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -52,8 +54,8 @@ def test_raw_targets_outgrow_what_float32_can_hold():
     for start in range(0, 320, 32):
         losses.append(float(model.train_on_batch(x[start : start + 32], y[start : start + 32])))
         model.reset_metrics()
-    grown = [loss for loss in losses if np.isfinite(loss)]
-    assert not np.isfinite(losses[-1]) and max(grown) > 1e9 and grown == sorted(grown)
+    assert losses[0] < 1e6 and not np.isfinite(losses[-1])
+    assert max(loss for loss in losses if np.isfinite(loss)) > 1e20, "it became nan on another way"
 
 
 def bicycles(count, seed, without_counter):
@@ -74,8 +76,8 @@ def bicycles(count, seed, without_counter):
 
 
 @long
-@pytest.mark.parametrize(("without_counter", "buys"), [(0.67, True), (1.0, False)])
-def test_an_indicator_buys_something_where_the_gap_says_something(without_counter, buys):
+@pytest.mark.parametrize(("without_counter", "buys_much"), [(0.67, True), (1.0, False)])
+def test_an_indicator_buys_most_where_the_gap_says_something(without_counter, buys_much):
     def trained(indicator):
         def train(seed):
             plain, with_it, price = bicycles(900, seed, without_counter)
@@ -88,11 +90,22 @@ def test_an_indicator_buys_something_where_the_gap_says_something(without_counte
         return train
 
     errors = pairs(trained(False), trained(True), SEEDS)
-    print(errors.round(3))
-    if buys:
+    if buys_much:
         assert (errors[:, 1] < 0.85 * errors[:, 0]).all()
     else:
-        assert np.abs(errors[:, 1] / errors[:, 0] - 1).max() < 0.15
+        assert (errors[:, 1] > 0.8 * errors[:, 0]).all() and (errors[:, 1] < 1.05 * errors[:, 0]).all()
+
+
+def test_random_layers_take_a_bare_call_for_training_and_dropout_does_not():
+    x = np.ones((1, 8, 8, 3), "float32")
+    for layer in (
+        layers.RandomFlip(),
+        layers.RandomRotation(0.5),
+        layers.RandomZoom(0.5),
+        layers.RandomBrightness(0.5),
+    ):
+        assert inspect.signature(layer.call).parameters["training"].default is True
+    assert np.array_equal(layers.Dropout(0.5)(x), x)
 
 
 def test_the_strings_of_numpy_are_refused():
