@@ -127,53 +127,6 @@ indices_of_words = Exercise(
 # --- 3 ------------------------------------------------------------------------------------------
 
 
-def _check_categories(given: tuple[int, ...]) -> str:
-    right = tuple(_solve_categories())
-    said = {
-        (
-            4,
-            2,
-            1,
-            3,
-        ): "That is TextVectorization, which makes letters small and has padding. StringLookup does neither.",
-        (4, 1, 1, 3): "TextVectorization keeps index 0 for padding. StringLookup has no padding.",
-        (3, 1, 0, 2): "Is RED the same string as red? StringLookup changes no letter.",
-        (2, 0, -1, 1): "The given words do not begin at 0: an index stands before them.",
-        (2, -1, -1, 1): "The given words do not begin at 0: an index stands before them.",
-        (1, 0, 0, 2): "A given vocabulary keeps its order. It is not sorted.",
-        (3, 2): "What is not in the vocabulary is not left out.",
-    }
-    if given in said:
-        raise WrongAnswer(said[given])
-    if len(given) != len(right):
-        raise WrongAnswer(f"Four strings go in, so four numbers come out, not {len(given)}.")
-    if given != right:
-        raise WrongAnswer(f"{list(given)} is not it. Write down the vocabulary with its indices, from 0.")
-    return "RED and pink are both out of vocabulary."
-
-
-def _solve_categories():
-    vocabulary = ["[UNK]", "red", "green", "blue"]
-    words = ["blue", "[UNK]", "[UNK]", "green"]
-    return [vocabulary.index(word) for word in words]
-
-
-indices_of_categories = Exercise(
-    title="the indices of four categories",
-    difficulty="easy",
-    minutes=3,
-    checker=_check_categories,
-    hints=(
-        "One entry stands before the strings that you give. For what?",
-        "A category is compared letter by letter. Which of the four is in the vocabulary just so?",
-    ),
-    solution_source=_solve_categories,
-)
-
-
-# --- 4 ------------------------------------------------------------------------------------------
-
-
 def _check_gaps(fill_gaps: Callable[..., tuple[np.ndarray, np.ndarray]]) -> str:
     nan = np.nan
     train = np.array([[1, 10, 0.5], [2, nan, 0.5], [nan, 30, 0.1], [90, 50, 0.2], [4, 200, 0.4]])
@@ -252,7 +205,7 @@ fill_gaps = Exercise(
 )
 
 
-# --- 5 ------------------------------------------------------------------------------------------
+# --- 4 ------------------------------------------------------------------------------------------
 
 
 def _outputs(model: keras.Model, table: np.ndarray) -> np.ndarray:
