@@ -107,6 +107,11 @@ def test_random_layers_take_a_bare_call_for_training_and_dropout_does_not():
         assert inspect.signature(layer.call).parameters["training"].default is True
     assert np.array_equal(layers.Dropout(0.5)(x), x)
 
+    arrows = np.stack([np.zeros((100, 4, 1)), np.ones((100, 4, 1))], axis=2).astype("float32")
+    model = keras.Sequential([keras.Input((4, 2, 1)), layers.RandomFlip("horizontal", seed=0)])
+    for told, flips in (({}, True), ({"training": None}, True), ({"training": False}, False)):
+        assert (not np.array_equal(model(arrows, **told), arrows)) is flips, told
+
 
 def test_the_strings_of_numpy_are_refused():
     lookup = layers.StringLookup(vocabulary=["city"], output_mode="one_hot")
