@@ -1,0 +1,16 @@
+"""Page 03, changed as people change it by accident."""
+
+from tests.accidents.accident import Accident
+
+ACCIDENTS = [
+    Accident("columns left raw", "(X - X.mean(axis=0)) / X.std(axis=0)", "X", ("loss_left(X, path[-1])",)),
+    Accident("adapted to other words", "vectorizer.adapt(sentences)", 'vectorizer.adapt(["the sample"])', ("print(indices, indices.shape)",)),
+]  # fmt: skip
+
+# under `make sensitivity` alone
+THOROUGH = [
+    Accident("a scaler fitted on the test part", '"all rows": (table, table)', '"all rows": (test, test)', ("mean_error(seen, seed)",)),
+    Accident("another crop", "CenterCrop(height=150, width=150)", "CenterCrop(height=160, width=160)", ('print("shape:"',)),
+    Accident("gaps filled with the mean", 'bicycles["km"].median()', 'bicycles["km"].mean()', ("print(fill(bicycles)",)),
+    Accident("kilometres left raw", '"km": FeatureSpace.float_normalized()', '"km": FeatureSpace.float()', ("print(encoded",)),
+]  # fmt: skip
