@@ -85,7 +85,7 @@ def _solve_updates():
 weight_updates = Exercise(
     title="count the updates of the weights",
     difficulty="easy",
-    minutes=3,
+    minutes=2,
     checker=_check_updates,
     hints=(
         "One batch, one update.",
@@ -156,7 +156,7 @@ def _solve_classifier():
 small_classifier = Exercise(
     title="a classifier of at most 60,000 parameters",
     difficulty="medium",
-    minutes=8,
+    minutes=5,
     checker=_check_classifier,
     hints=(
         "Begin with build_mlp, and count what its first hidden layer costs.",
@@ -226,7 +226,7 @@ def _solve_loss():
 loss_for_logits = Exercise(
     title="the loss for logits and one-hot labels",
     difficulty="medium",
-    minutes=8,
+    minutes=6,
     checker=_check_loss,
     hints=(
         "Two questions: which loss takes one-hot labels, and how does it learn that there is no softmax?",
@@ -297,7 +297,7 @@ def _solve_accuracy():
 accuracy_of_both = Exercise(
     title="accuracy for indices and one-hot labels",
     difficulty="hard",
-    minutes=12,
+    minutes=10,
     checker=_check_accuracy,
     hints=(
         "First turn the probabilities into decisions: argmax along the last axis.",
@@ -337,7 +337,7 @@ def _solve_quick_learner():
 quick_learner = Training(
     title="a model that learns the digits in three epochs",
     difficulty="medium",
-    minutes=12,
+    minutes=10,
     data=digits,
     at_least=0.9,
     epochs=3,

@@ -134,7 +134,10 @@ def test_the_same_series_of_labels_comes_back():
     """The images lie in the order of forms: about 130 further on, nearly all labels are the same."""
     _, y = digits()
     same = np.array([np.mean(y[:-shift] == y[shift:]) for shift in range(100, 160)])
-    assert 125 <= 100 + same.argmax() <= 135 and same.max() > 0.5 and np.median(same) < 0.2, (100 + same.argmax(), same.max())
+    assert 125 <= 100 + same.argmax() <= 135 and same.max() > 0.5 and np.median(same) < 0.2, (
+        100 + same.argmax(),
+        same.max(),
+    )
 
 
 def test_weights_are_not_loaded_into_another_network(tmp_path):
