@@ -27,7 +27,6 @@ ACCIDENTS = [
         "np.random.default_rng(0).shuffle(y_train)\nx_train, x_val, x_test = (",
         (FIT, CURVES),
     ),
-    Accident("recall by columns", "recall = counts.diagonal() / counts.sum(axis=1)", "recall = counts.diagonal() / counts.sum(axis=0)", ("recall = counts",)),
     Accident("other images", "plot_images(data.x_train[:16], data.y_train[:16]", "plot_images(data.x_train[1:17], data.y_train[1:17]", ("plot_images(data.x_train",)),
 ]  # fmt: skip
 
