@@ -85,7 +85,7 @@ def _solve_updates():
 weight_updates = Exercise(
     title="count the updates of the weights",
     difficulty="easy",
-    minutes=3,
+    minutes=2,
     checker=_check_updates,
     hints=(
         "One batch, one update.",
@@ -156,7 +156,7 @@ def _solve_classifier():
 small_classifier = Exercise(
     title="a classifier of at most 60,000 parameters",
     difficulty="medium",
-    minutes=8,
+    minutes=5,
     checker=_check_classifier,
     hints=(
         "Begin with build_mlp, and count what its first hidden layer costs.",
@@ -226,7 +226,7 @@ def _solve_loss():
 loss_for_logits = Exercise(
     title="the loss for logits and one-hot labels",
     difficulty="medium",
-    minutes=8,
+    minutes=6,
     checker=_check_loss,
     hints=(
         "Two questions: which loss takes one-hot labels, and how does it learn that there is no softmax?",
@@ -297,7 +297,7 @@ def _solve_accuracy():
 accuracy_of_both = Exercise(
     title="accuracy for indices and one-hot labels",
     difficulty="hard",
-    minutes=12,
+    minutes=10,
     checker=_check_accuracy,
     hints=(
         "First turn the probabilities into decisions: argmax along the last axis.",
@@ -337,7 +337,7 @@ def _solve_quick_learner():
 quick_learner = Training(
     title="a model that learns the digits in three epochs",
     difficulty="medium",
-    minutes=12,
+    minutes=10,
     data=digits,
     at_least=0.9,
     epochs=3,
@@ -348,4 +348,69 @@ quick_learner = Training(
         "SGD takes a momentum too: a step goes on in the direction of those before it. Try 0.9, with a small rate.",
     ),
     solution_source=_solve_quick_learner,
+)
+
+# --- 7 ------------------------------------------------------------------------------------------
+
+
+def _check_cracks(answer: dict[str, float]) -> str:
+    right = _solve_cracks()
+    if max(answer.values()) > 1:
+        raise WrongAnswer("Each of the three is a share, a number from 0 to 1. Is one of them a count, or percent?")
+    if np.isclose(answer["precision"], right["recall"]) and np.isclose(answer["recall"], right["precision"]):
+        raise WrongAnswer(
+            "You took precision for recall. Precision divides by what the model reported, recall by what is cracked."
+        )
+    said = {
+        "accuracy": {
+            0.04: "Tiles without a crack that were not reported are right answers too.",
+            0.8: "That is the share of the cracked tiles that were found, which has another name.",
+            0.99: "You counted the 10 cracks that were missed. What else went wrong?",
+            0.96: "You counted the 40 tiles that were reported without a crack. What else went wrong?",
+        },
+        "precision": {
+            0.08: "That is the share of all tiles that was reported. How many of those 80 are cracked?",
+            0.95: "That is the accuracy. Precision looks at the 80 reported tiles alone.",
+        },
+        "recall": {
+            0.04: "Recall divides by the cracked tiles, not by all tiles.",
+            0.625: "Recall counts how many of the 50 cracked tiles are among the reported ones. Those are 40, not 50.",
+            0.95: "That is the accuracy. Recall looks at the 50 cracked tiles alone.",
+        },
+    }
+    for name, value in answer.items():
+        if not np.isclose(value, right[name], atol=1e-3):
+            told = (words for wrong, words in said[name].items() if np.isclose(value, wrong, atol=1e-3))
+            raise WrongAnswer(f"The {name} is not {value:g}. {next(told, _ABOUT_CRACKS[name])}")
+    return "A model that never reports a crack has an accuracy of 0.95 too, and a recall of 0."
+
+
+_ABOUT_CRACKS = {
+    "accuracy": "How many of the 1,000 tiles are in the right place? Fill in the four cells of the confusion matrix.",
+    "precision": "Of the tiles that were reported, which share is cracked?",
+    "recall": "Of the tiles that are cracked, which share was reported?",
+}
+
+
+def _solve_cracks():
+    found, reported, cracked, tiles = 40, 80, 50, 1000
+    missed, false_alarms = cracked - found, reported - found
+    return {
+        "accuracy": (tiles - missed - false_alarms) / tiles,
+        "precision": found / reported,
+        "recall": found / cracked,
+    }
+
+
+cracked_tiles = Exercise(
+    title="accuracy, precision and recall of a search for cracks",
+    difficulty="medium",
+    minutes=5,
+    checker=_check_cracks,
+    hints=(
+        "Draw the confusion matrix, 2 x 2. Its rows are 50 tiles with a crack and 950 without.",
+        "The 40 are the cell of tiles that are cracked and reported. 10 cracks were missed. 40 reports were false.",
+        "Accuracy divides what is right by all tiles, precision by what was reported, recall by what is cracked.",
+    ),
+    solution_source=_solve_cracks,
 )

@@ -3,13 +3,13 @@
 from tests.accidents.accident import Accident
 
 FIT, CURVES, TESTED = "x_train, y_train, epochs=EPOCHS", "plot_history(history)", "result = model.evaluate("
-COMPILE = 'model.compile(loss="sparse_categorical_crossentropy", optimizer="sgd", metrics=["accuracy"])\nrate'
+COMPILE = 'model.compile(loss="sparse_categorical_crossentropy", optimizer=optimizer, metrics=["accuracy"])'
 
 ACCIDENTS = [
     Accident(
         "a learning rate twice as high",
         COMPILE,
-        COMPILE.replace('"sgd"', "keras.optimizers.SGD(0.02)"),
+        COMPILE.replace("=optimizer", "=keras.optimizers.SGD(0.02)"),
         (FIT, CURVES, TESTED),
     ),
     Accident("another activation", 'Dense(50, activation="relu")', 'Dense(50, activation="tanh")', (FIT, CURVES)),
@@ -27,7 +27,7 @@ ACCIDENTS = [
         "np.random.default_rng(0).shuffle(y_train)\nx_train, x_val, x_test = (",
         (FIT, CURVES),
     ),
-    Accident("other images", "plot_images(x_all[:16], y_all[:16]", "plot_images(x_all[1:17], y_all[1:17]", ("plot_images(x_all",)),
+    Accident("other images", "plot_images(data.x_train[:16], data.y_train[:16]", "plot_images(data.x_train[1:17], data.y_train[1:17]", ("plot_images(data.x_train",)),
 ]  # fmt: skip
 
 # under `make sensitivity` alone
@@ -35,7 +35,7 @@ THOROUGH = [
     Accident(
         "a learning rate higher by one percent",
         COMPILE,
-        COMPILE.replace('"sgd"', "keras.optimizers.SGD(0.0101)"),
+        COMPILE.replace("=optimizer", "=keras.optimizers.SGD(0.0101)"),
         (FIT,),
     ),
     Accident("larger batches", "EPOCHS, BATCH_SIZE = 10, 16", "EPOCHS, BATCH_SIZE = 10, 32", (FIT, CURVES)),

@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 from keras import layers, ops
-from sklearn.metrics import accuracy_score
+from sklearn.metrics import accuracy_score, precision_score, recall_score
 
 from exercises import sequential as page
 
@@ -157,6 +157,9 @@ LOGITS = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 ADAM = {"class_name": "Adam", "config": {"learning_rate": 0.005}}
 SGD = {"class_name": "SGD", "config": {"learning_rate": 0.03, "momentum": 0.9}}
 
+CRACKED = np.repeat([1, 0, 1, 0], [40, 40, 10, 910])
+REPORTED = np.repeat([1, 0], [80, 920])
+
 RIGHT = [
     (page.parameter_count, np.int64(50_890)),
     (page.parameter_count, 50_890.0),
@@ -188,5 +191,16 @@ RIGHT = [
     (page.accuracy_of_both, by_sklearn),
     (page.quick_learner, learner("adam", 100)),
     (page.quick_learner, learner(SGD, 100, metrics=["accuracy"])),
+    (page.cracked_tiles, {"accuracy": 0.95, "precision": 0.5, "recall": 0.8}),
+    (page.cracked_tiles, {"accuracy": 1 - Fraction(50, 1000), "precision": Fraction(1, 2), "recall": Fraction(4, 5)}),
+    (page.cracked_tiles, {"recall": np.float32(0.8), "precision": tf.constant(0.5), "accuracy": np.array(0.95)}),
+    (
+        page.cracked_tiles,
+        {
+            "accuracy": accuracy_score(CRACKED, REPORTED),
+            "precision": precision_score(CRACKED, REPORTED),
+            "recall": recall_score(CRACKED, REPORTED),
+        },
+    ),
     (page.quick_learner, learner(ADAM, 64, 32, last=None, loss=LOGITS)),
 ]  # fmt: skip

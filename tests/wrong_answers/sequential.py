@@ -58,6 +58,10 @@ def learner(hidden=100, output=10, compiled=True, loss="sparse_categorical_cross
     return quick_learner
 
 
+def cracks(accuracy=0.95, precision=0.5, recall=0.8):
+    return {"accuracy": accuracy, "precision": precision, "recall": recall}
+
+
 WRONG = [
     (page.parameter_count, 784 * 64 + 64 * 10, "bias"),
     (page.parameter_count, 784 * 64 + 64, "second one"),
@@ -116,4 +120,18 @@ WRONG = [
     (page.accuracy_of_both, 0.7, "Give a function of two arguments, such as accuracy(probabilities, labels), not 0.7"),
     (page.loss_for_logits, with_a_softmax, "gives something else now"),
     (page.quick_learner, learner(loss="mse"), "Keras cannot train it"),
+    (page.cracked_tiles, cracks(precision=0.8, recall=0.5), "You took precision for recall"),
+    (page.cracked_tiles, cracks(accuracy=0.8), "another name"),
+    (page.cracked_tiles, cracks(accuracy=0.04), "right answers too"),
+    (page.cracked_tiles, cracks(accuracy=0.99), "What else went wrong"),
+    (page.cracked_tiles, cracks(accuracy=0.96), "What else went wrong"),
+    (page.cracked_tiles, cracks(accuracy=0.9), "in the right place"),
+    (page.cracked_tiles, cracks(precision=40), "from 0 to 1"),
+    (page.cracked_tiles, cracks(recall=80), "percent"),
+    (page.cracked_tiles, cracks(precision=0.08), "share of all tiles"),
+    (page.cracked_tiles, cracks(precision=0.6), "which share is cracked"),
+    (page.cracked_tiles, cracks(recall=50 / 80), "40, not 50"),
+    (page.cracked_tiles, cracks(recall=0.04), "not by all tiles"),
+    (page.cracked_tiles, cracks(recall="0.8"), "0.8"),
+    (page.cracked_tiles, 0.95, "0.95"),
 ]  # fmt: skip
