@@ -137,3 +137,34 @@ def test_with_relu_a_head_helps_in_the_first_epochs():
 def test_with_three_convolutions_a_head_changes_little():
     found = without_and_with_a_head(convolutions)
     assert abs(found[:, 1] - found[:, 0]).max() < 0.1
+
+
+def test_ten_times_the_loss_weights_are_ten_times_the_step_of_sgd_and_not_of_adam():
+    x, y = digits()
+
+    def first_step(optimizer, factor):
+        keras.utils.set_random_seed(0)
+        model = convolutions(head=True)
+        weights = [0.7 * factor, 0.3 * factor]
+        model.compile(optimizer, loss=[CROSSENTROPY] * 2, loss_weights=weights, run_eagerly=True)
+        before = model.get_weights()
+        model.train_on_batch(x[:64, ..., None], [y[:64]] * 2)
+        return np.sqrt(sum(np.sum((a - b) ** 2) for a, b in zip(model.get_weights(), before)))
+
+    def farther(make):
+        return first_step(make(), 10) / first_step(make(), 1)
+
+    optimizers = keras.optimizers
+    assert np.isclose(farther(optimizers.SGD), 10, rtol=0.01)
+    assert np.isclose(farther(optimizers.Adam), 1, rtol=0.15)
+    assert np.isclose(farther(lambda: optimizers.Adam(epsilon=1e-15)), 1, rtol=0.01)  # so it is epsilon
+
+
+def test_a_clone_begins_with_weights_of_its_own():
+    model = convolutions(head=False)
+    copy = keras.models.clone_model(model)
+    x = digits()[0][:8, ..., None]
+    assert not np.allclose(copy(x), model(x), atol=1e-4)
+    copy.set_weights(model.get_weights())
+    assert np.allclose(copy(x), model(x), atol=1e-6)
+    assert not {id(weight) for weight in copy.weights} & {id(weight) for weight in model.weights}
