@@ -408,8 +408,7 @@ def _broken_skips(x_train, y_train, x_val, y_val):
         f = layers.Dense(32, kernel_initializer="zeros")(x)
         x = layers.Add()([x, f])
     model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
-    adam = keras.optimizers.Adam(0.003)
-    model.compile(adam, loss="sparse_categorical_crossentropy")
+    model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentropy")
     model.fit(x_train, y_train, epochs=3, batch_size=32, verbose=0)
     return model
 
@@ -423,8 +422,7 @@ def _solve_skips():
             f = layers.Dense(32, kernel_initializer="zeros")(f)
             x = layers.Add()([x, f])
         model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
-        adam = keras.optimizers.Adam(0.003)
-        model.compile(adam, loss="sparse_categorical_crossentropy")
+        model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentropy")
         model.fit(x_train, y_train, epochs=3, batch_size=32, verbose=0)
         return model
 
