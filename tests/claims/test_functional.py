@@ -122,9 +122,10 @@ def test_ten_sigmoids_stay_at_chance_with_a_head_and_without():
 
 
 @long
-def test_with_larger_weights_ten_sigmoids_learn_without_a_head():
-    found = without_and_with_a_head(lambda head: ten_layers(head, "sigmoid", gain=4), epochs=8)
-    assert found[:, 0].min() > 0.2
+def test_with_larger_weights_ten_sigmoids_learn_without_a_head_and_better_with_it():
+    without, with_head = without_and_with_a_head(lambda head: ten_layers(head, "sigmoid", gain=4), epochs=8).T
+    assert without.min() > 0.3  # 0.51 was seen
+    assert (with_head > without).sum() >= 4  # 5 of 6
 
 
 @long
@@ -136,7 +137,7 @@ def test_with_relu_a_head_helps_in_the_first_epochs():
 @long
 def test_with_three_convolutions_a_head_changes_little():
     found = without_and_with_a_head(convolutions)
-    assert abs(found[:, 1] - found[:, 0]).max() < 0.1
+    assert abs(found[:, 1] - found[:, 0]).max() < 0.05
 
 
 def test_ten_times_the_loss_weights_are_ten_times_the_step_of_sgd_and_not_of_adam():
