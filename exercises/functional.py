@@ -436,6 +436,7 @@ wrong_skip = Diagnosis(
     broken=_broken_skips,
     data=digits,
     at_least=0.85,
+    seconds=180,
     fault="The name x was overwritten, so each sum led around the second layer of its block, and not around both.",
     hints=(
         "Every layer is there, with the right settings. Look at which tensor goes where.",
@@ -485,6 +486,7 @@ twenty_layers = Training(
     data=digits,
     at_least=0.85,
     epochs=3,
+    seconds=180,
     refuse=_refuse_shallow,
     hints=(
         "What goes through twenty fresh layers should still differ from image to image. Which blocks let it through?",

@@ -1,7 +1,10 @@
 """What page 07 says of a network against a line, and of auxiliary outputs."""
 
+import contextlib
+
 import keras
 import numpy as np
+import pytest
 from keras import layers
 from sklearn.model_selection import train_test_split
 
@@ -169,3 +172,30 @@ def test_a_clone_begins_with_weights_of_its_own():
     copy.set_weights(model.get_weights())
     assert np.allclose(copy(x), model(x), atol=1e-6)
     assert not {id(weight) for weight in copy.weights} & {id(weight) for weight in model.weights}
+
+
+@pytest.mark.parametrize(
+    ("form", "runs"),
+    [
+        (lambda a, b, y: ({"a": a, "b": b}, y), True),
+        (lambda a, b, y: [{"a": a, "b": b}, y], True),
+        (lambda a, b, y: ((a, b), y), True),
+        (lambda a, b, y: ([a, b], y), False),
+        (lambda a, b, y: (a, b, y), False),
+    ],
+)
+def test_what_a_py_dataset_of_two_inputs_may_give(form, runs):
+    a, b, y = np.zeros((4, 2)), np.zeros((4, 3)), np.zeros(4)
+
+    class Data(keras.utils.PyDataset):
+        def __len__(self):
+            return 2
+
+        def __getitem__(self, number):
+            return form(a, b, y)
+
+    inputs = [keras.Input((2,), name="a"), keras.Input((3,), name="b")]
+    model = keras.Model(inputs, layers.Dense(1)(layers.Concatenate()(inputs)))
+    model.compile("sgd", loss="mse", run_eagerly=True)
+    with contextlib.nullcontext() if runs else pytest.raises((TypeError, ValueError)):
+        model.fit(Data(), shuffle=False, verbose=0)

@@ -156,9 +156,7 @@ def around_the_other_way(x):
 
 
 def in_one_line(x):
-    return layers.Add()(
-        [x, layers.Dense(32, kernel_initializer="zeros")(layers.Dense(32, activation="sigmoid")(x))]
-    )
+    return layers.Add()([x, layers.Dense(32, kernel_initializer="zeros")(layers.Dense(32, activation="sigmoid")(x))])
 
 
 def stacked(block, blocks=10, first="relu", rate=0.003):

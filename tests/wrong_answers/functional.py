@@ -169,7 +169,7 @@ WRONG = [
     (page.wrong_skip, training(around(), blocks=2), "layers: "),
     (page.wrong_skip, training(around(last="glorot_uniform")), "kernel_initializer=Zeros"),
     (page.wrong_skip, training(around(), epochs=4), "epochs: 3 became 4"),
-    (page.twenty_layers, stacked(plain, 20), "Each should reach 0.85"),
+    (page.twenty_layers, stacked(plain, 20), "should reach 0.85"),
     (page.twenty_layers, stacked(dead, 20), "Validation accuracy: 0."),
     (page.twenty_layers, stacked(plain, 3), "4 Dense layers of 32 units, and 20"),
     (page.twenty_layers, stacked(plain, 20, forgets=True), "each round has to take"),
