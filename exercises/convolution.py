@@ -72,7 +72,9 @@ def _check_parameters(answer: int) -> str:
     said = {
         first: "That is the first convolution alone.",
         second: "That is the second convolution alone.",
-        first - 32 + second: "The first convolution has a bias for each filter. Only the second one was told otherwise.",
+        first
+        - 32
+        + second: "The first convolution has a bias for each filter. Only the second one was told otherwise.",
         first + second + 64: "The second convolution has no bias: look at its arguments.",
         5 * 5 * 3 * 32 + 3 + second: "There is one bias for each filter, not for each channel of the input.",
         5 * 5 * 32 + 32 + second: "A window of the first convolution has three channels.",
@@ -83,7 +85,9 @@ def _check_parameters(answer: int) -> str:
     if answer in said:
         raise WrongAnswer(said[answer])
     if answer != _solve_parameters():
-        raise WrongAnswer("For each convolution: window height * window width * channels in * filters, plus the biases.")
+        raise WrongAnswer(
+            "For each convolution: window height * window width * channels in * filters, plus the biases."
+        )
     return "2,432 for the first convolution and 18,432 for the second, on an image of any size."
 
 
@@ -173,8 +177,8 @@ def _broken_training(x_train, y_train, x_val, y_val):
             layers.MaxPooling2D(),
         ]
     model = keras.Sequential([*stack, layers.Flatten(), layers.Dense(10, activation="softmax")])
-    adam = keras.optimizers.Adam(0.003)
-    model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    adam, loss = keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy"
+    model.compile(adam, loss, metrics=["accuracy"])
     model.fit(x_train, y_train, epochs=2, batch_size=64, validation_data=(x_val, y_val), verbose=0)
     return model
 
@@ -190,8 +194,8 @@ def _solve_lost_in_validation():
                 layers.MaxPooling2D(),
             ]
         model = keras.Sequential([*stack, layers.Flatten(), layers.Dense(10, activation="softmax")])
-        adam = keras.optimizers.Adam(0.003)
-        model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        adam, loss = keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy"
+        model.compile(adam, loss, metrics=["accuracy"])
         model.fit(x_train, y_train, epochs=2, batch_size=64, validation_data=(x_val, y_val), verbose=0)
         return model
 

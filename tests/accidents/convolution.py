@@ -16,8 +16,9 @@ ACCIDENTS = [
 
 # under `make sensitivity` alone
 THOROUGH = [
-    Accident("two epochs in place of six", "epochs=6, rate", "epochs=2, rate", (SIDE_BY_SIDE, SECOND)),
+    Accident("two epochs in place of six", "epochs=6, shuffle", "epochs=2, shuffle", (SIDE_BY_SIDE, SECOND)),
     Accident("a stride forgotten", "layers.MaxPooling2D(1, strides=2)", "layers.MaxPooling2D(2, strides=2)", ("print(every_second()",)),
-    Accident("the usual momentum is low already", "def normed(momentum=0.99)", "def normed(momentum=0.5)", ("history = train(model)",)),
-    Accident("half of the letters", "data.y_train, 1000)", "data.y_train, 300)", (EXACT,)),
+    Accident("the usual momentum is low already", "def normed(momentum=0.99)", "def normed(momentum=0.5)", ("in_training, afterwards",)),
+    Accident("no shifts", "layers.RandomTranslation(0.15, 0.15, fill", "layers.RandomTranslation(0.0, 0.0, fill", ("shifted = keras.Sequential",)),
+    Accident("fewer letters", "data.y_train, 1000)", "data.y_train, 300)", (EXACT,)),
 ]  # fmt: skip

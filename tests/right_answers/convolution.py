@@ -57,10 +57,6 @@ def normed(filters, momentum):
     return [convolution, layers.BatchNormalization(momentum=momentum), layers.ReLU(), layers.MaxPooling2D()]
 
 
-def without(filters, momentum):
-    return [layers.Conv2D(filters, 3, padding="same", activation="relu"), layers.MaxPooling2D()]
-
-
 def exact_statistics(x_train, y_train, x_val, y_val):
     model = training(normed, 0.99)(x_train, y_train, x_val, y_val)
     for layer in model.layers:
