@@ -1,4 +1,4 @@
-"""The exercises of page 04, the functional API."""
+"""The exercises of page 07, the functional API."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from keras import layers
 
 from exercises.answers import WrongAnswer, line_of_the_learner, plain, require, tried
 from exercises.exercise import Exercise
+from exercises.kinds.diagnosis import Diagnosis
+from exercises.kinds.training import Training, digits
 from exercises.recording import inputs_of_dense
 
 # --- 1 ------------------------------------------------------------------------------------------
@@ -45,7 +47,7 @@ def _solve_parameters():
 parameter_count = Exercise(
     title="count the parameters of two branches",
     difficulty="easy",
-    minutes=4,
+    minutes=3,
     checker=_check_parameters,
     hints=(
         "Only Dense layers have parameters. There are four of them.",
@@ -122,7 +124,7 @@ def _solve_residual():
 residual_block = Exercise(
     title="a residual block for any width",
     difficulty="medium",
-    minutes=8,
+    minutes=5,
     checker=_check_residual,
     hints=(
         "y = x + f(x), where f is two Dense layers.",
@@ -203,7 +205,7 @@ def _check_compile(compile_two: Callable[[keras.Model], keras.Model]) -> str:
     ]
     if missing:
         raise WrongAnswer(f"No accuracy is reported for {' and '.join(missing)}.")
-    return "Only the ratio of the weights matters: they need not sum to 1."
+    return "The ratio of the weights is right, and they need not sum to 1."
 
 
 def _refused(model: keras.Model, error: Exception) -> str:
@@ -241,7 +243,7 @@ def _solve_compile():
 compile_two = Exercise(
     title="two outputs with a loss and a metric each",
     difficulty="medium",
-    minutes=8,
+    minutes=5,
     checker=_check_compile,
     hints=(
         "Three dictionaries, whose keys are the names of the outputs.",
@@ -301,7 +303,7 @@ def _solve_cut():
 without_head = Exercise(
     title="a model without its auxiliary head",
     difficulty="medium",
-    minutes=6,
+    minutes=4,
     checker=_check_cut,
     hints=(
         "keras.Model needs the two ends of the way that you want to keep.",
@@ -385,7 +387,7 @@ def _solve_same():
 same_class = Exercise(
     title="a model that compares two images",
     difficulty="hard",
-    minutes=14,
+    minutes=10,
     checker=_check_same,
     hints=(
         "First make the encoder, a Dense layer of 16 units, and give it a name in Python. Then call it twice.",
@@ -393,4 +395,103 @@ same_class = Exercise(
         "Dense(1, activation='sigmoid') turns the 16 differences into one probability.",
     ),
     solution_source=_solve_same,
+)
+
+# --- 6 ------------------------------------------------------------------------------------------
+
+
+def _broken_skips(x_train, y_train, x_val, y_val):
+    image = keras.Input((28, 28))
+    x = layers.Dense(32)(layers.Flatten()(image))
+    for _ in range(8):
+        x = layers.Dense(32, activation="sigmoid")(x)
+        f = layers.Dense(32, kernel_initializer="zeros")(x)
+        x = layers.Add()([x, f])
+    model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+    model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentropy")
+    model.fit(x_train, y_train, epochs=3, batch_size=32, verbose=0)
+    return model
+
+
+def _solve_skips():
+    def train(x_train, y_train, x_val, y_val):
+        image = keras.Input((28, 28))
+        x = layers.Dense(32)(layers.Flatten()(image))
+        for _ in range(8):
+            f = layers.Dense(32, activation="sigmoid")(x)
+            f = layers.Dense(32, kernel_initializer="zeros")(f)
+            x = layers.Add()([x, f])
+        model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+        model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentropy")
+        model.fit(x_train, y_train, epochs=3, batch_size=32, verbose=0)
+        return model
+
+    return train
+
+
+wrong_skip = Diagnosis(
+    title="find what keeps eight residual blocks at chance",
+    difficulty="medium",
+    minutes=8,
+    broken=_broken_skips,
+    data=digits,
+    at_least=0.85,
+    seconds=180,
+    fault="The name x was overwritten, so each sum led around the second layer of its block, and not around both.",
+    hints=(
+        "Every layer is there, with the right settings. Look at which tensor goes where.",
+        "Draw one block on paper. Which tensor is x where the sum is made?",
+        "The sum needs what came into the block. Give the result of the first layer another name.",
+    ),
+    solution_source=_solve_skips,
+)
+
+# --- 7 ------------------------------------------------------------------------------------------
+
+
+def _dense_layers(model: keras.Model) -> list[layers.Dense]:
+    """The Dense layers of a model and of the models inside it."""
+    inside = [_dense_layers(layer) if isinstance(layer, keras.Model) else [layer] for layer in model.layers]
+    return [layer for found in inside for layer in found if isinstance(layer, layers.Dense)]
+
+
+def _refuse_shallow(model: keras.Model) -> None:
+    found = sum(layer.units == 32 for layer in _dense_layers(model))
+    if found < 20:
+        raise WrongAnswer(
+            f"It has {found} Dense layers of 32 units, and 20 are asked for. In a loop, each round has to take what "
+            "the round before has made."
+        )
+
+
+def _solve_twenty():
+    def twenty_layers():
+        image = keras.Input((28, 28))
+        x = layers.Dense(32, activation="relu")(layers.Flatten()(image))
+        for _ in range(10):
+            f = layers.Dense(32, activation="relu")(x)
+            f = layers.Dense(32, kernel_initializer="zeros")(f)
+            x = layers.Add()([x, f])
+        model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+        model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentropy")
+        return model
+
+    return twenty_layers
+
+
+twenty_layers = Training(
+    title="improve a stack of twenty layers",
+    difficulty="medium",
+    minutes=8,
+    data=digits,
+    at_least=0.85,
+    epochs=3,
+    seconds=180,
+    refuse=_refuse_shallow,
+    hints=(
+        "What goes through twenty fresh layers should still differ from image to image. Which blocks let it through?",
+        "Ten residual blocks have twenty layers. What did the measurement of fresh blocks say of their last layer?",
+        "f is a Dense layer with relu and one without, whose kernel begins with zeros. Then x = layers.Add()([x, f]).",
+    ),
+    solution_source=_solve_twenty,
 )

@@ -1,18 +1,18 @@
-"""Page 04, changed as people change it by accident."""
+"""Page 07, changed as people change it by accident."""
 
 from tests.accidents.accident import Accident
 
-CURVE, NUMBERS, TESTED = "plot_history(history)", "for epoch in (1, 5, 15, 30)", "line, *_ = np.linalg.lstsq("
-FOUR = "def three_epochs"
-TARGETS = "t_train, t_val, t_test = ("
+CURVE, TESTED = "plot_history(history)", "line, *_ = np.linalg.lstsq("
+SWAPPED, FED = "equal = wide_and_deep(n, n)", "steps = len(TwoInputs())"
+TOTAL, GRADIENTS = "for count in (1024, 1028)", "axes.semilogy("
 
 ACCIDENTS = [
-    Accident("another learning rate", "Adam(0.02)", "Adam(0.03)", (CURVE, NUMBERS, TESTED)),
+    Accident("another learning rate", "Adam(0.02)", "Adam(0.03)", (CURVE, TESTED)),
     Accident(
         "another activation in one branch",
         'layers.Dense(10, activation="relu", name="deep_2")',
         'layers.Dense(10, activation="tanh", name="deep_2")',
-        (CURVE, NUMBERS),
+        (CURVE,),
     ),
     Accident(
         "another loss",
@@ -29,24 +29,30 @@ THOROUGH = [
         "another column, of the same width",
         '"age", "sex", "bmi", "bp"]',
         '"age", "sex", "bmi", "tc"]',
-        (FOUR, CURVE),
-    ),
-    Accident(
-        "shuffled targets",
-        TARGETS,
-        f"np.random.default_rng(0).shuffle(y_train)\n{TARGETS}",
         (CURVE,),
     ),
     Accident(
-        "the wrong branch is the wide one",
-        '{"deep_in": rows[DEEP].to_numpy(), "wide_in": rows[WIDE].to_numpy()}',
-        '{"deep_in": rows[WIDE].to_numpy(), "wide_in": rows[DEEP].to_numpy()}',
-        ("def two_inputs",),
+        "shuffled targets",
+        "scaler = StandardScaler()",
+        "np.random.default_rng(0).shuffle(y_train)\nscaler = StandardScaler()",
+        (CURVE,),
+    ),
+    Accident(
+        "the generator yields smaller batches",
+        "def batches_of(form, size=32)",
+        "def batches_of(form, size=16)",
+        (FED,),
+    ),
+    Accident(
+        "the head elsewhere",
+        'name="aux_output")(hidden[1])',
+        'name="aux_output")(hidden[3])',
+        (GRADIENTS,),
     ),
     Accident(
         "another figure: the widths exchanged",
-        "wide_and_deep(deep=4, wide=3)\nplot",
-        "wide_and_deep(deep=3, wide=4)\nplot",
+        "wide_and_deep(deep=4, wide=3)\nassert",
+        "wide_and_deep(deep=3, wide=4)\nassert",
         ("plot_model(small",),
     ),
 ]  # fmt: skip

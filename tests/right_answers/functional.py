@@ -1,4 +1,4 @@
-"""Right answers of other kinds on page 04."""
+"""Right answers of other kinds on page 07."""
 
 import keras
 import numpy as np
@@ -128,6 +128,64 @@ def with_a_head_inside():
     return keras.Model(inputs=(left, right), outputs=head(layers.Lambda(abs)(difference)))
 
 
+def mended(block, inputs=(28, 28)):
+    def train(x_train, y_train, x_val, y_val):
+        image = keras.Input(inputs)
+        x = layers.Dense(32)(layers.Flatten()(image))
+        for _ in range(8):
+            x = block(x)
+        model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+        model.compile(keras.optimizers.Adam(0.003), loss="sparse_categorical_crossentropy")
+        model.fit(x_train, y_train, epochs=3, batch_size=32, verbose=0)
+        return model
+
+    return train
+
+
+def keeping_what_came_in(x):
+    came_in = x
+    x = layers.Dense(32, activation="sigmoid")(x)
+    x = layers.Dense(32, kernel_initializer="zeros")(x)
+    return layers.Add()([came_in, x])
+
+
+def around_the_other_way(x):
+    first = layers.Dense(32, activation="sigmoid")
+    second = layers.Dense(32, kernel_initializer="zeros")
+    return layers.Add()([second(first(x)), x])
+
+
+def in_one_line(x):
+    return layers.Add()([x, layers.Dense(32, kernel_initializer="zeros")(layers.Dense(32, activation="sigmoid")(x))])
+
+
+def stacked(block, blocks=10, first="relu", rate=0.003):
+    def twenty_layers():
+        image = keras.Input((28, 28))
+        x = layers.Dense(32, activation=first)(layers.Flatten()(image))
+        for _ in range(blocks):
+            x = block(x)
+        model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+        model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy")
+        return model
+
+    return twenty_layers
+
+
+def normalized_first(x):
+    f = layers.Dense(32, activation="relu")(layers.LayerNormalization()(x))
+    return x + layers.Dense(32, kernel_initializer="zeros")(f)
+
+
+def one_layer_each(x):
+    return layers.Add()([x, layers.Dense(32, activation="tanh", kernel_initializer="zeros")(x)])
+
+
+def a_model_of_its_own(x):
+    inner = keras.Sequential([layers.Dense(32, activation="relu"), layers.Dense(32, kernel_initializer="zeros")])
+    return layers.Add()([x, inner(x)])
+
+
 RIGHT = [
     (page.parameter_count, 261.0),
     (page.parameter_count, np.sum([5 * 10 + 10, 10 * 10 + 10, 2 * 20 + 20, 30 + 1])),
@@ -154,4 +212,10 @@ RIGHT = [
     (page.same_class, with_convolutions_and_a_dictionary),
     (page.same_class, with_layers_for_everything),
     (page.same_class, with_a_head_inside),
+    (page.wrong_skip, mended(keeping_what_came_in)),
+    (page.wrong_skip, mended(around_the_other_way)),
+    (page.wrong_skip, mended(in_one_line)),
+    (page.twenty_layers, stacked(normalized_first)),
+    (page.twenty_layers, stacked(one_layer_each, blocks=20)),
+    (page.twenty_layers, stacked(a_model_of_its_own)),
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""Wrong answers that people give on page 04, and a word of what they are told."""
+"""Wrong answers that people give on page 07, and a word of what they are told."""
 
 import keras
 from keras import layers
@@ -51,6 +51,53 @@ def comparing(join, encoders=1, activation="sigmoid", flat=True, names=("left", 
 
 def distance(a, b):
     return keras.ops.abs(a - b)
+
+
+def training(block, blocks=8, epochs=3, rate=0.003):
+    def train(x_train, y_train, x_val, y_val):
+        image = keras.Input((28, 28))
+        x = layers.Dense(32)(layers.Flatten()(image))
+        for _ in range(blocks):
+            x = block(x)
+        model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+        model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy")
+        model.fit(x_train, y_train, epochs=epochs, batch_size=32, verbose=0)
+        return model
+
+    return train
+
+
+def around(first="sigmoid", last="zeros", skip=True):
+    """A block; without the skip it is the broken one."""
+
+    def block(x):
+        h = layers.Dense(32, activation=first)(x)
+        f = layers.Dense(32, kernel_initializer=last)(h)
+        return layers.Add()([x if skip else h, f])
+
+    return block
+
+
+def stacked(block, blocks, forgets=False):
+    def twenty_layers():
+        image = keras.Input((28, 28))
+        x = layers.Dense(32, activation="relu")(layers.Flatten()(image))
+        for _ in range(blocks):
+            made = block(x)
+            x = x if forgets else made
+        model = keras.Model(image, layers.Dense(10, activation="softmax")(x))
+        model.compile("adam", loss="sparse_categorical_crossentropy")
+        return model
+
+    return twenty_layers
+
+
+def plain(x):
+    return layers.Dense(32, activation="relu")(x)
+
+
+def dead(x):
+    return layers.Add()([x, layers.Dense(32, activation="relu")(x)])
 
 
 WRONG = [
@@ -117,4 +164,13 @@ WRONG = [
     (page.same_class, comparing(distance, activation="softmax"), "needs a sigmoid"),
     (page.same_class, comparing(distance, units=2), "(6, 2), not (6, 1)"),
     (page.same_class, lambda: None, "keras.Model"),
+    (page.wrong_skip, training(around(skip=False), rate=0.01), "The fault is still there. Validation accuracy: 0."),
+    (page.wrong_skip, training(around("relu")), "became Dense(units=32, activation=relu"),
+    (page.wrong_skip, training(around(), blocks=2), "layers: "),
+    (page.wrong_skip, training(around(last="glorot_uniform")), "kernel_initializer=Zeros"),
+    (page.wrong_skip, training(around(), epochs=4), "epochs: 3 became 4"),
+    (page.twenty_layers, stacked(plain, 20), "should reach 0.85"),
+    (page.twenty_layers, stacked(dead, 20), "Validation accuracy: 0."),
+    (page.twenty_layers, stacked(plain, 3), "4 Dense layers of 32 units, and 20"),
+    (page.twenty_layers, stacked(plain, 20, forgets=True), "each round has to take"),
 ]  # fmt: skip
