@@ -92,8 +92,9 @@ def test_with_noisy_labels_a_falling_rate_beats_the_constant_one(noisy, schedule
 
 
 @long
-def test_from_a_small_peak_a_falling_rate_does_not_arrive(noisy):
-    _, loss = compared(noisy, lambda: SGD(constant(0.03)), lambda: SGD(cosine(0.03)))
+def test_from_a_small_peak_a_falling_rate_gains_less_and_its_loss_ends_higher(noisy):
+    accuracy, loss = compared(noisy, lambda: SGD(constant(0.03)), lambda: SGD(cosine(0.03)))
+    assert (accuracy > 0).sum() >= 9 and accuracy.mean() < 0.1
     assert (loss > 0).sum() >= 9 and loss.mean() > 0.05
 
 
@@ -109,7 +110,10 @@ def test_warm_up_rescues_adam_from_a_high_rate_alone(digits, peak, gains):
     steps, settings = 8 * 16, {"epochs": 8, "batch_size": 64}
     without, with_it = (lambda: Adam(cosine(peak, steps))), (lambda: Adam(warm_cosine(peak, steps)))
     accuracy, _ = compared(digits, without, with_it, **settings)
-    assert (accuracy > 0.03).sum() >= 9 if gains else abs(accuracy.mean()) < 0.01
+    if gains:
+        assert (accuracy > 0).sum() >= 9 and accuracy.mean() > 0.1
+    else:
+        assert abs(accuracy.mean()) < 0.02
 
 
 @long
