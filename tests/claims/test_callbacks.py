@@ -65,7 +65,7 @@ def training(data, make_optimizer, epochs=EPOCHS, batch_size=16):
 
     def train(seed):
         model = build(make_optimizer())
-        model.fit(batches(x_train, y_train, seed, batch_size), epochs=epochs, verbose=0)
+        model.fit(batches(x_train, y_train, seed, batch_size), epochs=epochs, shuffle=False, verbose=0)
         return judged(model, x_val, y_val)
 
     return train
@@ -125,9 +125,9 @@ def test_the_loss_drops_when_the_rate_falls(noisy):
         def run(seed):
             model = build(SGD(0.2))
             stream = batches(x_train, y_train, seed, 16)
-            model.fit(stream, epochs=3, verbose=0)
+            model.fit(stream, epochs=3, shuffle=False, verbose=0)
             model.optimizer.learning_rate = last
-            model.fit(stream, epochs=1, verbose=0)
+            model.fit(stream, epochs=1, shuffle=False, verbose=0)
             return judged(model, x_train, y_train)[1]
 
         return run
@@ -145,7 +145,7 @@ def test_the_winner_of_a_search_scores_lower_with_other_seeds(digits):
         keras.utils.clear_session()
         keras.utils.set_random_seed(seed)
         model = build(SGD(rate), units)
-        model.fit(batches(x_train, y_train, seed, 16), epochs=2, verbose=0)
+        model.fit(batches(x_train, y_train, seed, 16), epochs=2, shuffle=False, verbose=0)
         return judged(model, x_val, y_val)[0]
 
     losses = []
@@ -176,7 +176,7 @@ def test_a_jumping_validation_loss_can_be_that_of_the_moving_averages(digits):
                 layer.momentum = 0.0
         stream = batches(x_train, y_train, seed, 16)
         for _ in range(10):
-            model.fit(stream, epochs=1, verbose=0)
+            model.fit(stream, epochs=1, shuffle=False, verbose=0)
             twin.set_weights(model.get_weights())
             for _ in range(3):
                 twin(x_train, training=True)  # with a momentum of 0, the averages become those of this batch
