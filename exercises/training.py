@@ -1,0 +1,323 @@
+"""The exercises of page 04, training."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import keras
+import numpy as np
+from keras import layers
+
+from exercises.answers import WrongAnswer, described
+from exercises.exercise import Exercise
+from exercises.kinds.diagnosis import Diagnosis
+from exercises.kinds.training import Arrays, Training, digits
+
+# --- 1 ------------------------------------------------------------------------------------------
+
+
+def _as_names(answer: Any) -> tuple[str, str]:
+    """The activation and the loss by name; objects and functions of Keras have one too."""
+    if not isinstance(answer, (list, tuple)) or len(answer) != 2:
+        raise WrongAnswer(f"Give two names in quotes, the activation and the loss, not {described(answer)}.")
+    names = [part if isinstance(part, str) else getattr(part, "name", getattr(part, "__name__", "")) for part in answer]
+    if not all(names):
+        raise WrongAnswer("Give both as the strings that Keras takes, in quotes.")
+    activation, loss = (name.strip().lower() for name in names)
+    return activation, {"binarycrossentropy": "binary_crossentropy", "bce": "binary_crossentropy"}.get(loss, loss)
+
+
+def _check_tags(answer: tuple[str, str]) -> str:
+    activation, loss = answer
+    if "crossentropy" in activation or loss in ("softmax", "sigmoid", "linear", "relu"):
+        raise WrongAnswer("First the activation, then the loss.")
+    if activation == "softmax":
+        raise WrongAnswer("A softmax makes the outputs sum to 1. Then a cat makes a dog less probable.")
+    if activation == "linear":
+        raise WrongAnswer("The loss, as a string, expects probabilities. Which activation gives them?")
+    if activation != "sigmoid":
+        raise WrongAnswer("Each output is to be a probability of its own, from 0 to 1.")
+    if loss in ("categorical_crossentropy", "sparse_categorical_crossentropy"):
+        raise WrongAnswer("The activation is right. This loss expects one true class. Here two questions are answered.")
+    if loss != "binary_crossentropy":
+        raise WrongAnswer("The activation is right. Look at the last row of the table for the loss.")
+    return "Each output answers its own yes-or-no question."
+
+
+def _solve_tags():
+    return ("sigmoid", "binary_crossentropy")
+
+
+tags = Exercise(
+    title="activation and loss for several tags",
+    difficulty="easy",
+    minutes=3,
+    checker=_check_tags,
+    hints=(
+        "Can both labels be 1 at once? Then the two outputs need not sum to 1.",
+        "Which activation turns each logit into a probability by itself? It is in the last row of the table.",
+    ),
+    solution_source=_solve_tags,
+    form=_as_names,
+)
+
+# --- 2 ------------------------------------------------------------------------------------------
+
+
+def _check_first_loss(answer: float) -> str:
+    if np.isclose(answer, np.log10(26), atol=0.01):
+        raise WrongAnswer("That is the logarithm to base 10. The loss takes the natural one, np.log.")
+    if np.isclose(answer, np.log2(26), atol=0.01):
+        raise WrongAnswer("That is the logarithm to base 2. The loss takes the natural one, np.log.")
+    if np.isclose(answer, -np.log(26), atol=0.01):
+        raise WrongAnswer("A cross-entropy is not negative: it is minus the logarithm of 1/26.")
+    if np.isclose(answer, np.log(10), atol=0.01):
+        raise WrongAnswer("That is for ten classes. Here there are 26.")
+    if np.isclose(answer, 1 / 26, atol=0.002):
+        raise WrongAnswer("That is the accuracy at the start. What is the loss?")
+    if not np.isclose(answer, np.log(26), atol=0.06):
+        raise WrongAnswer("Each of 26 classes gets the probability 1/26. What is minus its natural logarithm?")
+    return "ln 26 is 3.26."
+
+
+def _solve_first_loss():
+    return np.log(26)
+
+
+first_loss = Exercise(
+    title="the first loss of 26 classes",
+    difficulty="easy",
+    minutes=2,
+    checker=_check_first_loss,
+    hints=(
+        "Which probability does a network that knows nothing give to each of 26 classes?",
+        "The loss is minus the natural logarithm of it: np.log.",
+    ),
+    solution_source=_solve_first_loss,
+)
+
+# --- 3 ------------------------------------------------------------------------------------------
+
+
+def _check_mean_square(answer: float) -> str:
+    if np.isclose(answer, 8):
+        raise WrongAnswer("That is the mean square of the sums. The ReLU comes after them.")
+    if np.isclose(answer, 2):
+        raise WrongAnswer("The variance of the weights is 2/n here, not 1/n.")
+    if np.isclose(answer, 0.04) or np.isclose(answer, 0.16):
+        raise WrongAnswer("That is about a single weight. A unit sums 50 products.")
+    if not np.isclose(answer, 4, atol=0.05):
+        raise WrongAnswer("Work out n * Var(w) * 4 first, with the variance of He. Then take the ReLU's half.")
+    return "50 * 2/50 * 4 is 8, and the ReLU leaves half of it: what came in."
+
+
+def _solve_mean_square():
+    sums = 50 * (2 / 50) * 4
+    return sums / 2  # the ReLU sets the negative half to zero
+
+
+mean_square = Exercise(
+    title="the mean square after a ReLU layer",
+    difficulty="medium",
+    minutes=4,
+    checker=_check_mean_square,
+    hints=(
+        "The variance of a sum is n * Var(w) * (mean square of x). What is Var(w) with he_normal?",
+        "The sums are as often negative as positive. What does ReLU do to their mean square?",
+    ),
+    solution_source=_solve_mean_square,
+)
+
+# --- 4 ------------------------------------------------------------------------------------------
+
+
+def _check_rows_needed(answer: float) -> str:
+    if np.isclose(answer, 0.9 * 0.1 / 0.01**2, rtol=0.02):
+        raise WrongAnswer("That makes one standard error 0.01. The interval reaches 1.96 of them to each side.")
+    if np.isclose(answer, 0.9 * 0.1 * (1.96 / 0.02) ** 2, rtol=0.02) or np.isclose(answer, 864, rtol=0.02):
+        raise WrongAnswer("That is 0.02 to each side. The interval should reach 0.01 to each side.")
+    if np.isclose(answer, 0.5 * 0.5 * (1.96 / 0.01) ** 2, rtol=0.02):
+        raise WrongAnswer("That is for an accuracy of 0.5. Here p is 0.9.")
+    if answer < 1000:
+        raise WrongAnswer("Too few. Solve 1.96 * sqrt(p * (1 - p) / n) = 0.01 for n.")
+    if not np.isclose(answer, _solve_rows_needed(), rtol=0.05):
+        raise WrongAnswer("Solve 1.96 * sqrt(p * (1 - p) / n) = 0.01 for n.")
+    return "27 times as many rows as 128, for an interval that is a fifth as wide."
+
+
+def _solve_rows_needed():
+    return 0.9 * 0.1 * (1.96 / 0.01) ** 2
+
+
+rows_needed = Exercise(
+    title="rows for an interval of 0.01 to each side",
+    difficulty="medium",
+    minutes=4,
+    checker=_check_rows_needed,
+    hints=(
+        "The half width is 1.96 times the standard error, sqrt(p * (1 - p) / n).",
+        "Set it equal to 0.01, square both sides, and solve for n.",
+    ),
+    solution_source=_solve_rows_needed,
+)
+
+# --- 5 ------------------------------------------------------------------------------------------
+
+
+def _broken_training(x_train, y_train, x_val, y_val):
+    shuffle = np.random.default_rng(0)
+    x_train = shuffle.permutation(x_train)
+    y_train = shuffle.permutation(y_train)
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28)),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    adam = keras.optimizers.Adam(0.003)
+    model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x_train, y_train, epochs=3, batch_size=32, validation_data=(x_val, y_val), verbose=0)
+    return model
+
+
+def _solve_at_chance():
+    def train(x_train, y_train, x_val, y_val):
+        order = np.random.default_rng(0).permutation(len(x_train))
+        x_train, y_train = x_train[order], y_train[order]
+        model = keras.Sequential(
+            [
+                keras.Input((28, 28)),
+                layers.Flatten(),
+                layers.Dense(64, activation="relu"),
+                layers.Dense(10, activation="softmax"),
+            ]
+        )
+        adam = keras.optimizers.Adam(0.003)
+        model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(x_train, y_train, epochs=3, batch_size=32, validation_data=(x_val, y_val), verbose=0)
+        return model
+
+    return train
+
+
+at_chance = Diagnosis(
+    title="find what keeps a training at chance",
+    difficulty="medium",
+    minutes=10,
+    broken=_broken_training,
+    data=digits,
+    at_least=0.85,
+    fault="Each call of permutation draws another order, so the images no longer had their own labels.",
+    hints=(
+        "The model is fine, and so is the way it is compiled. Look at what it is given.",
+        "Which label belongs to the first image, before and after the first three lines?",
+        "Draw one order of len(x_train), and take both arrays in that order.",
+    ),
+    solution_source=_solve_at_chance,
+)
+
+# --- 6 ------------------------------------------------------------------------------------------
+
+
+def _all_dead(x_train, y_train, x_val, y_val):
+    model = keras.Sequential(
+        [
+            keras.Input((28, 28)),
+            layers.Flatten(),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(64, activation="relu"),
+            layers.Dense(10, activation="softmax"),
+        ]
+    )
+    adam = keras.optimizers.Adam(0.3)
+    model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+    model.fit(x_train, y_train, epochs=3, batch_size=32, validation_data=(x_val, y_val), verbose=0)
+    return model
+
+
+def _solve_silent_layers():
+    def train(x_train, y_train, x_val, y_val):
+        model = keras.Sequential(
+            [
+                keras.Input((28, 28)),
+                layers.Flatten(),
+                layers.Dense(64, activation="relu"),
+                layers.Dense(64, activation="relu"),
+                layers.Dense(10, activation="softmax"),
+            ]
+        )
+        adam = keras.optimizers.Adam(0.003)
+        model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+        model.fit(x_train, y_train, epochs=3, batch_size=32, validation_data=(x_val, y_val), verbose=0)
+        return model
+
+    return train
+
+
+silent_layers = Diagnosis(
+    title="find why a network answers the same for every image",
+    difficulty="medium",
+    minutes=8,
+    broken=_all_dead,
+    data=digits,
+    at_least=0.85,
+    may_change=("learning rate",),
+    fault="The rate was a hundred times too high: its first steps left dead units only.",
+    hints=(
+        "Train it once, and count the dead units of what it returns with `dead_units(model, x_val)`.",
+        "Before the training few units are dead. What can push so many of them below zero at once?",
+        "Do a rate test: 0.3, 0.03, 0.003.",
+    ),
+    solution_source=_solve_silent_layers,
+)
+
+# --- 7 ------------------------------------------------------------------------------------------
+
+
+@cache
+def noisy_digits() -> Arrays:
+    """300 digits to train on, of which 90 have a wrong label, and 385 to validate with, whose labels are right."""
+    x_train, y_train, x_val, y_val = digits()
+    x_train, y_train = x_train[:300], y_train[:300].copy()
+    draw = np.random.default_rng(0)
+    wrong = draw.choice(300, size=90, replace=False)
+    y_train[wrong] = (y_train[wrong] + draw.integers(1, 10, size=90)) % 10
+    return x_train, y_train, x_val, y_val
+
+
+def _solve_despite_wrong_labels():
+    def held_back():
+        model = keras.Sequential(
+            [
+                keras.Input((28, 28)),
+                layers.Flatten(),
+                layers.Dense(256, activation="relu"),
+                layers.Dropout(0.5),
+                layers.Dense(256, activation="relu"),
+                layers.Dropout(0.5),
+                layers.Dense(10, activation="softmax"),
+            ]
+        )
+        model.compile("adam", loss="sparse_categorical_crossentropy")
+        return model
+
+    return held_back
+
+
+despite_wrong_labels = Training(
+    title="a network that learns despite wrong labels",
+    difficulty="medium",
+    minutes=12,
+    data=noisy_digits,
+    at_least=0.8,
+    epochs=30,
+    hints=(
+        "Thirty epochs are enough to learn the wrong labels by heart. Which remedies of the page delay that?",
+        "Dropout after each hidden layer did most on the page.",
+        "An L2 penalty is given to each Dense layer: kernel_regularizer=keras.regularizers.L2(0.01).",
+    ),
+    solution_source=_solve_despite_wrong_labels,
+)
