@@ -100,38 +100,6 @@ first_loss = Exercise(
 # --- 3 ------------------------------------------------------------------------------------------
 
 
-def _check_mean_square(answer: float) -> str:
-    if np.isclose(answer, 8):
-        raise WrongAnswer("That is the mean square of the sums. The ReLU comes after them.")
-    if np.isclose(answer, 2):
-        raise WrongAnswer("The variance of the weights is 2/n here, not 1/n.")
-    if np.isclose(answer, 0.04) or np.isclose(answer, 0.16):
-        raise WrongAnswer("That is about a single weight. A unit sums 50 products.")
-    if not np.isclose(answer, 4, atol=0.05):
-        raise WrongAnswer("Work out n * Var(w) * 4 first, with the variance of He. Then take the ReLU's half.")
-    return "50 * 2/50 * 4 is 8, and the ReLU leaves half of it: what came in."
-
-
-def _solve_mean_square():
-    sums = 50 * (2 / 50) * 4
-    return sums / 2  # the ReLU sets the negative half to zero
-
-
-mean_square = Exercise(
-    title="the mean square after a ReLU layer",
-    difficulty="medium",
-    minutes=4,
-    checker=_check_mean_square,
-    hints=(
-        "The variance of a sum is n * Var(w) * (mean square of x). What is Var(w) with he_normal?",
-        "The sums are as often negative as positive. What does ReLU do to their mean square?",
-    ),
-    solution_source=_solve_mean_square,
-)
-
-# --- 4 ------------------------------------------------------------------------------------------
-
-
 def _check_rows_needed(answer: float) -> str:
     if np.isclose(answer, 0.9 * 0.1 / 0.01**2, rtol=0.02):
         raise WrongAnswer("That makes one standard error 0.01. The interval reaches 1.96 of them to each side.")
@@ -162,7 +130,7 @@ rows_needed = Exercise(
     solution_source=_solve_rows_needed,
 )
 
-# --- 5 ------------------------------------------------------------------------------------------
+# --- 4 ------------------------------------------------------------------------------------------
 
 
 def _broken_training(x_train, y_train, x_val, y_val):
@@ -219,7 +187,7 @@ at_chance = Diagnosis(
     solution_source=_solve_at_chance,
 )
 
-# --- 6 ------------------------------------------------------------------------------------------
+# --- 5 ------------------------------------------------------------------------------------------
 
 
 def _all_dead(x_train, y_train, x_val, y_val):
@@ -274,7 +242,7 @@ silent_layers = Diagnosis(
     solution_source=_solve_silent_layers,
 )
 
-# --- 7 ------------------------------------------------------------------------------------------
+# --- 6 ------------------------------------------------------------------------------------------
 
 
 @cache
