@@ -65,41 +65,6 @@ tags = Exercise(
 # --- 2 ------------------------------------------------------------------------------------------
 
 
-def _check_first_loss(answer: float) -> str:
-    if np.isclose(answer, np.log10(26), atol=0.01):
-        raise WrongAnswer("That is the logarithm to base 10. The loss takes the natural one, np.log.")
-    if np.isclose(answer, np.log2(26), atol=0.01):
-        raise WrongAnswer("That is the logarithm to base 2. The loss takes the natural one, np.log.")
-    if np.isclose(answer, -np.log(26), atol=0.01):
-        raise WrongAnswer("A cross-entropy is not negative: it is minus the logarithm of 1/26.")
-    if np.isclose(answer, np.log(10), atol=0.01):
-        raise WrongAnswer("That is for ten classes. Here there are 26.")
-    if np.isclose(answer, 1 / 26, atol=0.002):
-        raise WrongAnswer("That is the accuracy at the start. What is the loss?")
-    if not np.isclose(answer, np.log(26), atol=0.06):
-        raise WrongAnswer("Each of 26 classes gets the probability 1/26. What is minus its natural logarithm?")
-    return "ln 26 is 3.26."
-
-
-def _solve_first_loss():
-    return np.log(26)
-
-
-first_loss = Exercise(
-    title="the first loss of 26 classes",
-    difficulty="easy",
-    minutes=2,
-    checker=_check_first_loss,
-    hints=(
-        "Which probability does a network that knows nothing give to each of 26 classes?",
-        "The loss is minus the natural logarithm of it: np.log.",
-    ),
-    solution_source=_solve_first_loss,
-)
-
-# --- 3 ------------------------------------------------------------------------------------------
-
-
 def _check_rows_needed(answer: float) -> str:
     if np.isclose(answer, 0.9 * 0.1 / 0.01**2, rtol=0.02):
         raise WrongAnswer("That makes one standard error 0.01. The interval reaches 1.96 of them to each side.")
@@ -130,7 +95,7 @@ rows_needed = Exercise(
     solution_source=_solve_rows_needed,
 )
 
-# --- 4 ------------------------------------------------------------------------------------------
+# --- 3 ------------------------------------------------------------------------------------------
 
 
 def _broken_training(x_train, y_train, x_val, y_val):
@@ -155,14 +120,8 @@ def _solve_at_chance():
     def train(x_train, y_train, x_val, y_val):
         order = np.random.default_rng(0).permutation(len(x_train))
         x_train, y_train = x_train[order], y_train[order]
-        model = keras.Sequential(
-            [
-                keras.Input((28, 28)),
-                layers.Flatten(),
-                layers.Dense(64, activation="relu"),
-                layers.Dense(10, activation="softmax"),
-            ]
-        )
+        hidden, output = layers.Dense(64, activation="relu"), layers.Dense(10, activation="softmax")
+        model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), hidden, output])
         adam = keras.optimizers.Adam(0.003)
         model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         model.fit(x_train, y_train, epochs=3, batch_size=32, validation_data=(x_val, y_val), verbose=0)
@@ -187,7 +146,7 @@ at_chance = Diagnosis(
     solution_source=_solve_at_chance,
 )
 
-# --- 5 ------------------------------------------------------------------------------------------
+# --- 4 ------------------------------------------------------------------------------------------
 
 
 def _all_dead(x_train, y_train, x_val, y_val):
@@ -208,15 +167,9 @@ def _all_dead(x_train, y_train, x_val, y_val):
 
 def _solve_silent_layers():
     def train(x_train, y_train, x_val, y_val):
-        model = keras.Sequential(
-            [
-                keras.Input((28, 28)),
-                layers.Flatten(),
-                layers.Dense(64, activation="relu"),
-                layers.Dense(64, activation="relu"),
-                layers.Dense(10, activation="softmax"),
-            ]
-        )
+        hidden = [layers.Dense(64, activation="relu") for _ in range(2)]
+        output = layers.Dense(10, activation="softmax")
+        model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), *hidden, output])
         adam = keras.optimizers.Adam(0.003)
         model.compile(adam, loss="sparse_categorical_crossentropy", metrics=["accuracy"])
         model.fit(x_train, y_train, epochs=3, batch_size=32, validation_data=(x_val, y_val), verbose=0)
@@ -242,7 +195,7 @@ silent_layers = Diagnosis(
     solution_source=_solve_silent_layers,
 )
 
-# --- 6 ------------------------------------------------------------------------------------------
+# --- 5 ------------------------------------------------------------------------------------------
 
 
 @cache
@@ -258,17 +211,11 @@ def noisy_digits() -> Arrays:
 
 def _solve_despite_wrong_labels():
     def held_back():
-        model = keras.Sequential(
-            [
-                keras.Input((28, 28)),
-                layers.Flatten(),
-                layers.Dense(256, activation="relu"),
-                layers.Dropout(0.5),
-                layers.Dense(256, activation="relu"),
-                layers.Dropout(0.5),
-                layers.Dense(10, activation="softmax"),
-            ]
-        )
+        model = keras.Sequential([keras.Input((28, 28)), layers.Flatten()])
+        for _ in range(2):
+            model.add(layers.Dense(256, activation="relu"))
+            model.add(layers.Dropout(0.5))
+        model.add(layers.Dense(10, activation="softmax"))
         model.compile("adam", loss="sparse_categorical_crossentropy")
         return model
 
