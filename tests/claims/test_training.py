@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 from keras import layers
-from sklearn.model_selection import train_test_split
+from sklearn.model_selection import StratifiedKFold, train_test_split
 
 from tests.claims.control import batches, long, pairs
 from text_recognizer.datasets import Digits
@@ -94,6 +94,37 @@ def test_each_optimizer_has_its_own_rate_and_plain_sgd_is_slowest():
     rates = losses.argmin(axis=-1)
     assert (rates[:, 0] > rates[:, 2]).all() and (rates[:, 0] > rates[:, 3]).all()  # SGD wants a larger rate
     assert (losses[:, 3, 0] < losses[:, 1, 0]).all() and (losses[:, 3, 4] > losses[:, 1, 4]).all()
+
+
+# --- a large and a small network ----------------------------------------------------------------------
+
+
+def best_by_fold(rate, *hidden, passes, epochs):
+    """The lowest validation loss in each of four folds of 400 images."""
+    x_train, _, y_train, _ = digits()
+    keras.utils.set_random_seed(0)
+    output = layers.Dense(10, activation="softmax")
+    model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), *hidden, output])
+    model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
+    start, best = model.get_weights(), []
+    for learn, judge in StratifiedKFold(4, shuffle=True, random_state=0).split(x_train[:400], y_train[:400]):
+        model.set_weights(start)
+        data, judged = batches(x_train[learn], y_train[learn], 0).repeat(passes), (x_train[judge], y_train[judge])
+        history = model.fit(data, epochs=epochs, verbose=0, shuffle=False, validation_data=judged).history
+        best.append(min(history["val_loss"]))
+    return np.array(best)
+
+
+@long
+def test_one_rate_for_both_networks_would_decide_the_match():
+    def hidden():
+        return layers.Dense(64, activation="relu")
+
+    unfair = best_by_fold(0.1, hidden(), passes=1, epochs=10) - best_by_fold(0.1, passes=1, epochs=10)
+    fair = best_by_fold(0.3, hidden(), passes=6, epochs=4) - best_by_fold(1.0, passes=6, epochs=4)
+    print(unfair, fair)
+    assert (unfair < -0.05).all()  # 4 of 4
+    assert abs(fair.mean()) < 0.04 and abs(fair).max() < 0.08
 
 
 # --- dead units -------------------------------------------------------------------------------------
