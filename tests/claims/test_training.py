@@ -41,12 +41,12 @@ def ten_sigmoids(seed, scale=1, loss_weight=1.0):
 
 
 @long
-def test_under_adam_a_dead_forward_signal_keeps_ten_sigmoids_at_chance():
+def test_under_adam_ten_sigmoids_lack_the_forward_signal_rather_than_the_gradients_size():
     glorot = functools.cache(ten_sigmoids)
     larger_loss = pairs(glorot, functools.partial(ten_sigmoids, loss_weight=1e6), range(5))
     larger_weights = pairs(glorot, functools.partial(ten_sigmoids, scale=16), range(5))
     print(larger_loss, larger_weights)
-    assert (larger_loss < 0.3).sum() >= 9  # 10 of 10: the gradient's size does not matter
+    assert (larger_loss < 0.3).sum() >= 9  # 10 of 10, 0.20 at most: the gradient's size matters little
     assert (larger_weights[:, 1] > 0.5).sum() >= 4  # 5 of 5
 
 
