@@ -1,0 +1,18 @@
+"""Page 04, changed as people change it by accident."""
+
+from tests.accidents.accident import Accident
+
+FIRST, TESTED, CURVES, LINES = "pixels from", "tested = {", "plain, dropout = large()", "model, stream = build()"
+
+ACCIDENTS = [
+    Accident("another activation", 'layers.Dense(64, activation="relu"),', 'layers.Dense(64, activation="tanh"),', (FIRST,)),
+    Accident("less dropout", "layers.Dropout(0.5)])", "layers.Dropout(0.4)])", (CURVES,)),
+]  # fmt: skip
+
+# under `make sensitivity` alone
+THOROUGH = [
+    Accident("an epoch less", "model.fit(stream, epochs=2", "model.fit(stream, epochs=1", (LINES,)),
+    Accident("no momentum", "optimizers.SGD(momentum=0.9)", "optimizers.SGD()", (TESTED,)),
+    Accident("no label is wrong", "size=90, replace=False", "size=0, replace=False", (CURVES,)),
+    Accident("smaller batches", "batches(x_train, y_train, 0, batch_size=64)", "batches(x_train, y_train, 0, batch_size=16)", (LINES,)),
+]  # fmt: skip
