@@ -174,17 +174,25 @@ def test_all_at_once_at_the_rate_of_the_head_loses_what_the_base_brings():
 
 
 @long
-def test_the_advantage_shrinks_with_the_labels():
-    gains = {n: of("tuned", n) - of("scratch", n) for n in (5, 10, 50, 100)}
-    for n in gains:
-        told(**{f"{name} {n}": of(name, n) for name in ("scratch", "warm", "frozen", "tuned")})
-    assert sum(gains[5] > 0) >= 7 and sum(gains[10] > 0) >= 7
-    assert np.mean(gains[10]) > np.mean(gains[50]) > np.mean(gains[100])
+def test_what_the_learned_weights_bring_is_gone_with_fifty_labels_a_class():
+    names = ("scratch", "warm", "frozen", "tuned")
+    by_labels = {n: {name: of(name, n) for name in names} for n in (5, 10, 50, 100)}
+    for n, found in by_labels.items():
+        told(**{f"{name} {n}": values for name, values in found.items()})
+        gain = found["warm"] - found["scratch"]
+        if n <= 10:
+            assert sum(gain > 0) >= 7 and np.mean(gain) > 0.07
+        else:
+            assert sum(gain > 0) <= 7 and abs(np.mean(gain)) < 0.03
+            assert sum(found["frozen"] < found["scratch"]) >= 7
+            assert sum(found["tuned"] < found["scratch"]) >= 7
 
 
 @long
-def test_where_the_digits_stand_in_the_middle():
-    told(**{f"{name} middle": of(name, 10, moved=False) for name in ("scratch", "warm", "frozen", "tuned")})
+def test_where_the_digits_stand_in_the_middle_scratch_is_ahead():
+    scratch, tuned = (of(name, 10, moved=False) for name in ("scratch", "tuned"))
+    told(scratch=scratch, tuned=tuned)
+    assert sum(tuned < scratch) >= 7
 
 
 def logistic(weights, x, y):
@@ -223,8 +231,8 @@ def make_normalized_base():
 
 
 @long
-@pytest.mark.parametrize("size", [16, 4])
-def test_batch_normalization_while_tuning(size):
+@pytest.mark.parametrize(("size", "at_least"), [(16, 6), (4, 5)])
+def test_a_base_is_tuned_better_with_its_batch_normalization_frozen(size, at_least):
     base = pretrained(make=make_normalized_base)
     found = {"frozen": [], "still": [], "training": []}
     for seed in SEEDS:
@@ -237,3 +245,14 @@ def test_batch_normalization_while_tuning(size):
             model = compiled(make_normalized_base, still)
             found[name].append(accuracy(trained(model, start, x, y, seed, LOW, STEPS, size), new, labels))
     told(**found)
+    assert sum(a > b for a, b in zip(found["still"], found["training"])) >= at_least
+    assert np.mean(found["still"]) > np.mean(found["training"])
+
+
+def test_fit_overrides_training_false_of_a_call():
+    """If this fails, Keras has changed it, and page 08 may say so."""
+    image, still = keras.Input((3,)), layers.BatchNormalization()
+    model = keras.Model(image, layers.Dense(1)(still(image, training=False)))
+    model.compile("sgd", "mse")
+    model.fit(np.full((8, 3), 5.0, "float32"), np.zeros((8, 1)), verbose=0)
+    assert np.all(np.asarray(still.moving_mean) > 0)

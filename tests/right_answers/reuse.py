@@ -106,12 +106,6 @@ def normalized_features():
     return model
 
 
-def all_at_once_with_care():
-    model = page.with_head(page.trained_base())
-    model.compile(keras.optimizers.Adam(0.002), page.LOSS)
-    return model
-
-
 def deeper_head():
     base = page.trained_base()
     base.trainable = False
@@ -142,7 +136,6 @@ RIGHT = [
     (page.lost_base, each_layer_frozen),
     (page.lost_base, frozen_through_the_model),
     (page.beat_scratch, normalized_features),
-    (page.beat_scratch, all_at_once_with_care),
     (page.beat_scratch, deeper_head),
     (page.beat_scratch, top_thawed),
 ]
