@@ -247,7 +247,7 @@ frozen_head = Exercise(
 
 def _frozen_too_late(x_train, y_train, x_val, y_val):
     base = trained_base()
-    model = with_head(base)
+    model = keras.Model(base.inputs[0], layers.Dense(5, activation="softmax")(base.outputs[0]))
     model.compile(keras.optimizers.Adam(0.03), LOSS, metrics=["accuracy"])
     model.fit(x_train, y_train, epochs=1, batch_size=16, verbose=0)  # does it run?
     base.trainable = False
@@ -259,7 +259,7 @@ def _solve_lost_base():
     def train(x_train, y_train, x_val, y_val):
         base = trained_base()
         base.trainable = False
-        model = with_head(base)
+        model = keras.Model(base.inputs[0], layers.Dense(5, activation="softmax")(base.outputs[0]))
         model.compile(keras.optimizers.Adam(0.03), LOSS, metrics=["accuracy"])
         model.fit(x_train, y_train, epochs=1, batch_size=16, verbose=0)  # does it run?
         model.fit(x_train, y_train, epochs=60, batch_size=16, validation_data=(x_val, y_val), verbose=0)
@@ -275,6 +275,7 @@ lost_base = Diagnosis(
     broken=_frozen_too_late,
     data=_ten_of_each,
     at_least=0.58,
+    seconds=300,
     fault="The first fit had built a step that trains all weights, and freezing came too late for it.",
     hints=(
         "What should the base's weights be after the training? What are they?",
@@ -304,6 +305,7 @@ beat_scratch = Training(
     minutes=8,
     data=_ten_of_each,
     at_least=0.58,
+    seconds=300,
     epochs=75,
     batch_size=16,
     hints=(
