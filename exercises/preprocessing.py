@@ -69,7 +69,7 @@ def _solve_standardize():
 standardize = Exercise(
     title="standardize without a leak",
     difficulty="medium",
-    minutes=8,
+    minutes=7,
     checker=_check_standardize,
     hints=(
         "From which of the two arrays may mean and deviation come?",
@@ -258,8 +258,8 @@ def _solve_raw_input():
 
 with_raw_input = Exercise(
     title="a model for raw tables",
-    difficulty="hard",
-    minutes=12,
+    difficulty="medium",
+    minutes=7,
     checker=_check_raw_input,
     hints=(
         "Which layer takes away a mean and divides? It can be given its state.",

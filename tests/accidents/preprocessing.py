@@ -9,7 +9,7 @@ ACCIDENTS = [
 
 # under `make sensitivity` alone
 THOROUGH = [
-    Accident("a scaler fitted on the test part", '"all rows": (table, table)', '"all rows": (test, test)', ("mean_error(seen, seed)",)),
+    Accident("a scaler that saw the typo", '("training part", x_train), ("all rows"', '("training part", x_typo), ("all rows"', ("bmi = MinMaxScaler()",)),
     Accident("another crop", "CenterCrop(height=150, width=150)", "CenterCrop(height=160, width=160)", ('print("shape:"',)),
     Accident("gaps filled with the mean", 'bicycles["km"].median()', 'bicycles["km"].mean()', ("print(fill(bicycles)",)),
     Accident("kilometres left raw", '"km": FeatureSpace.float_normalized()', '"km": FeatureSpace.float()', ("print(encoded",)),
