@@ -19,46 +19,6 @@ from exercises.recording import inputs_of_dense
 # --- 1 ------------------------------------------------------------------------------------------
 
 
-def _check_parameters(answer: int) -> str:
-    deep_1, deep_2, wide_1 = 5 * 10 + 10, 10 * 10 + 10, 2 * 20 + 20
-    said = {
-        271: "That is the model with inputs of 4 and 3 columns.",
-        5 * 10 + 10 * 10 + 2 * 20 + 30: "You counted the matrices. Each unit also adds a bias.",
-        deep_1 + deep_2 + wide_1: "You counted the two branches. One layer comes after them.",
-        deep_1 + deep_2 + wide_1 + 20 + 1: "The last layer sees both branches, side by side.",
-        deep_1 + deep_2 + wide_1 + 10 + 1: "The last layer sees both branches, side by side.",
-        deep_1 + wide_1 + 31: "The deep branch has two hidden layers.",
-        deep_1 + deep_2 + wide_1 + 30: "The last unit has a bias too.",
-    }
-    if answer in said:
-        raise WrongAnswer(said[answer])
-    if answer != _solve_parameters():
-        raise WrongAnswer(f"{answer} is not it. Count inputs * outputs + outputs for each of the four Dense layers.")
-    return "60 + 110 for the deep branch, 60 for the wide one, 31 at the end."
-
-
-def _solve_parameters():
-    deep = (5 * 10 + 10) + (10 * 10 + 10)
-    wide = 2 * 20 + 20
-    last = (10 + 20) * 1 + 1
-    return deep + wide + last
-
-
-parameter_count = Exercise(
-    title="count the parameters of two branches",
-    difficulty="easy",
-    minutes=3,
-    checker=_check_parameters,
-    hints=(
-        "Only Dense layers have parameters. There are four of them.",
-        "A Concatenate of 10 and 20 numbers gives 30 to the last layer.",
-    ),
-    solution_source=_solve_parameters,
-)
-
-# --- 2 ------------------------------------------------------------------------------------------
-
-
 def _check_residual(residual_block: Callable) -> str:
     generator = np.random.default_rng(0)
     for width in (12, 5):
@@ -133,7 +93,7 @@ residual_block = Exercise(
     solution_source=_solve_residual,
 )
 
-# --- 3 ------------------------------------------------------------------------------------------
+# --- 2 ------------------------------------------------------------------------------------------
 
 
 def _two_questions() -> keras.Model:
@@ -253,7 +213,7 @@ compile_two = Exercise(
     solution_source=_solve_compile,
 )
 
-# --- 4 ------------------------------------------------------------------------------------------
+# --- 3 ------------------------------------------------------------------------------------------
 
 
 def _with_head(main_first: bool) -> keras.Model:
@@ -312,7 +272,7 @@ without_head = Exercise(
     solution_source=_solve_cut,
 )
 
-# --- 5 ------------------------------------------------------------------------------------------
+# --- 4 ------------------------------------------------------------------------------------------
 
 
 def _check_same(same_class: Callable[[], keras.Model]) -> str:
@@ -397,7 +357,7 @@ same_class = Exercise(
     solution_source=_solve_same,
 )
 
-# --- 6 ------------------------------------------------------------------------------------------
+# --- 5 ------------------------------------------------------------------------------------------
 
 
 def _broken_skips(x_train, y_train, x_val, y_val):
@@ -446,7 +406,7 @@ wrong_skip = Diagnosis(
     solution_source=_solve_skips,
 )
 
-# --- 7 ------------------------------------------------------------------------------------------
+# --- 6 ------------------------------------------------------------------------------------------
 
 
 def _dense_layers(model: keras.Model) -> list[layers.Dense]:

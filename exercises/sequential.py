@@ -296,8 +296,8 @@ def _solve_accuracy():
 
 accuracy_of_both = Exercise(
     title="accuracy for indices and one-hot labels",
-    difficulty="hard",
-    minutes=10,
+    difficulty="medium",
+    minutes=6,
     checker=_check_accuracy,
     hints=(
         "First turn the probabilities into decisions: argmax along the last axis.",
@@ -344,7 +344,7 @@ quick_learner = Training(
     refuse=_refuse_more_parameters,
     hints=(
         "Three epochs are 111 steps. The string 'sgd' stands for a learning rate of 0.01, too small for so few.",
-        "An object of keras.optimizers.SGD takes a learning_rate. Which one is the best, 0.03, 0.1, 0.3?",
+        "A larger learning_rate for keras.optimizers.SGD comes close. 'rmsprop' and 'adam' name two other optimizers.",
         "SGD takes a momentum too: a step goes on in the direction of those before it. Try 0.9, with a small rate.",
     ),
     solution_source=_solve_quick_learner,

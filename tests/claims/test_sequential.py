@@ -99,6 +99,18 @@ def test_a_penalty_stands_in_both_losses():
     assert np.isclose(history["val_loss"][0], crossentropy + penalty, atol=1e-4)
 
 
+def test_compile_with_the_same_optimizer_object_goes_on():
+    keras.utils.set_random_seed(0)
+    model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), layers.Dense(10, activation="softmax")])
+    x, _, y, _ = page_split()
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(x[:160], y[:160], batch_size=16, verbose=0)
+    model.compile(model.optimizer, "sparse_categorical_crossentropy")
+    assert model.optimizer.iterations == 10
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    assert model.optimizer.iterations == 0
+
+
 BLOCKS = 6  # of 257 neighbours; what is left at the beginning is less than a block
 
 
