@@ -117,6 +117,19 @@ def test_warm_up_rescues_adam_from_a_high_rate_alone(digits, peak, gains):
 
 
 @long
+def test_a_warm_up_of_eight_steps_is_enough_and_one_of_one_step_is_not(digits):
+    def from_peak(warm):
+        return lambda: Adam(CosineDecay(0.0, 128 - warm, warmup_target=0.06, warmup_steps=warm))
+
+    found = {}
+    for warm in (1, 8):
+        train = training(digits, from_peak(warm), epochs=8, batch_size=64)
+        found[warm] = pairs(lambda seed: (0, 0), train, range(21, 25))[:, 1, 0]
+    print(found)
+    assert found[8].min() > 0.92 and found[1].mean() < found[8].mean() - 0.02
+
+
+@long
 def test_the_loss_drops_when_the_rate_falls(noisy):
     """Three epochs at 0.2, then one more: at 0.2, or at 0.02. The loss is that on all training examples."""
     x_train, y_train, *_ = noisy

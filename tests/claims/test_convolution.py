@@ -38,10 +38,10 @@ def every_second():
     return layers.MaxPooling2D(1, strides=2)
 
 
-def convnet(pool=layers.MaxPooling2D, end=layers.Flatten, momentum=None, first=()):
+def convnet(pool=layers.MaxPooling2D, end=layers.Flatten, momentum=None, first=(), filters=(8, 16)):
     stack = [keras.Input((28, 28, 1)), *first]
-    for filters in (8, 16):
-        stack.append(layers.Conv2D(filters, 3, padding="same", use_bias=momentum is None))
+    for count in filters:
+        stack.append(layers.Conv2D(count, 3, padding="same", use_bias=momentum is None))
         if momentum is not None:
             stack.append(layers.BatchNormalization(momentum=momentum))
         stack += [layers.ReLU(), pool()]
@@ -123,6 +123,17 @@ def test_global_pooling_minds_less_where_the_letter_is_and_reads_fewer():
     assert np.all(found[:, 1, 0] < found[:, 0, 0])
 
 
+@long
+def test_global_pooling_lacks_channels_and_not_places():
+    """With 256 channels it loses nothing; and 16 numbers that know the places are enough."""
+    wide = training(lambda: convnet(end=layers.GlobalMaxPooling2D, filters=(8, 256)), epochs=20)
+    narrow = training(lambda: convnet(end=lambda: keras.Sequential([layers.Flatten(), layers.Dense(16)])), epochs=20)
+    found = pairs(narrow, wide, range(4))
+    print(found[:, :, :3])
+    assert np.all(found[:, :, 0] > 0.88)
+    assert np.all(found[:, 1, 2] > 0.85) and np.all(found[:, 0, 2] < 0.3)
+
+
 def shifts(share=0.15):
     return convnet(first=[layers.RandomTranslation(share, share, fill_mode="constant")])
 
@@ -172,6 +183,54 @@ def test_batch_normalization_and_its_statistics():
     assert np.sum(normed[:, 1] > plain[:, 1] + 0.5) >= 5  # validation loss with the moving averages
     assert np.sum(normed[:, 3] < plain[:, 3]) >= 5  # and with exact statistics
     assert np.sum(normed[:, 4] > plain[:, 4]) >= 5
+
+
+@long
+def test_what_the_moving_averages_cost_is_the_share_of_their_start():
+    """The same weights: with the averages, without what is left in them of 0 and 1, and with a momentum of 0.9."""
+    x, y, x_val, y_val = letters()
+    steps, found = EPOCHS * 32, []
+    for seed in (11, 12, 13):
+        models = []
+        for momentum in (0.99, 0.9):
+            keras.utils.set_random_seed(seed)
+            models.append(convnet(momentum=momentum))
+            fit(models[-1], x, y, seed)
+        slow, fast = models
+        for a, b in zip(slow.trainable_weights, fast.trainable_weights):
+            assert np.allclose(a, b, atol=1e-6)  # training does not use the averages
+        kept, quick, share = judge(slow, x_val, y_val)[1], judge(fast, x_val, y_val)[1], 0.99**steps
+        for layer in slow.layers:
+            if isinstance(layer, layers.BatchNormalization):
+                layer.moving_mean.assign(layer.moving_mean / (1 - share))
+                layer.moving_variance.assign((layer.moving_variance - share) / (1 - share))
+        without_start = judge(slow, x_val, y_val)[1]
+        exactly(slow, x)
+        found.append([kept, without_start, quick, judge(slow, x_val, y_val)[1]])
+    print(np.round(found, 3).tolist())
+    kept, without_start, quick, exact = np.transpose(found)
+    assert np.all(kept < exact - 0.03)
+    assert np.all(np.abs(without_start - exact) < 0.02) and np.all(np.abs(quick - exact) < 0.02)
+
+
+@long
+def test_a_move_by_two_changes_less_behind_a_maximum():
+    """What reaches the dense layer, before and after a move by two pixels: the change, as a share of its size."""
+
+    def change(pool):
+        def of_seed(seed):
+            x, y, x_val, _ = letters()
+            model = convnet(pool)
+            fit(model, x, y, seed)
+            before = keras.Sequential(model.layers[:-1])
+            still, gone = np.asarray(before(x_val)), np.asarray(before(moved(x_val, 2)))
+            return np.abs(gone - still).sum() / np.abs(still).sum()
+
+        return of_seed
+
+    found = pairs(change(every_second), change(layers.MaxPooling2D), (11, 12))
+    print(found)
+    assert np.all(found[:, 1] < found[:, 0] - 0.1)
 
 
 @long
