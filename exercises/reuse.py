@@ -66,6 +66,21 @@ def with_head(base: keras.Model, classes: int = 5) -> keras.Model:
     return keras.Model(image, layers.Dense(classes, activation="softmax")(features))
 
 
+def _train(model: keras.Model, batches: tf.data.Dataset) -> None:
+    """Train a compiled model. Not by `fit`, which the checkers watch, and faster than by `train_on_batch`."""
+    model.optimizer.build(model.trainable_variables)
+
+    @tf.function
+    def all_steps():
+        for x, y in batches:
+            with tf.GradientTape() as tape:
+                loss = keras.losses.sparse_categorical_crossentropy(y, model(x, training=True))
+                loss = keras.ops.mean(loss)
+            model.optimizer.apply(tape.gradient(loss, model.trainable_variables))
+
+    all_steps()
+
+
 @functools.cache
 def _learned() -> list[np.ndarray]:
     """The weights of a base that was trained on the digits 0 to 4."""
@@ -77,8 +92,7 @@ def _learned() -> list[np.ndarray]:
         model = with_head(base)
         model.compile(keras.optimizers.Adam(0.003), LOSS)
         batches = tf.data.Dataset.from_tensor_slices((images, labels)).shuffle(len(labels), seed=0).batch(32)
-        for batch in batches.repeat(10):
-            model.train_on_batch(*batch)  # not `fit`, which the checkers watch
+        _train(model, batches.repeat(10))
     return base.get_weights()
 
 
@@ -248,10 +262,10 @@ frozen_head = Exercise(
 def _frozen_too_late(x_train, y_train, x_val, y_val):
     base = trained_base()
     model = keras.Model(base.inputs[0], layers.Dense(5, activation="softmax")(base.outputs[0]))
-    model.compile(keras.optimizers.Adam(0.03), LOSS, metrics=["accuracy"])
+    model.compile(keras.optimizers.Adam(0.03), LOSS)
     model.fit(x_train, y_train, epochs=1, batch_size=16, verbose=0)  # does it run?
     base.trainable = False
-    model.fit(x_train, y_train, epochs=60, batch_size=16, validation_data=(x_val, y_val), verbose=0)
+    model.fit(x_train, y_train, epochs=25, batch_size=16, verbose=0)
     return model
 
 
@@ -260,9 +274,9 @@ def _solve_lost_base():
         base = trained_base()
         base.trainable = False
         model = keras.Model(base.inputs[0], layers.Dense(5, activation="softmax")(base.outputs[0]))
-        model.compile(keras.optimizers.Adam(0.03), LOSS, metrics=["accuracy"])
+        model.compile(keras.optimizers.Adam(0.03), LOSS)
         model.fit(x_train, y_train, epochs=1, batch_size=16, verbose=0)  # does it run?
-        model.fit(x_train, y_train, epochs=60, batch_size=16, validation_data=(x_val, y_val), verbose=0)
+        model.fit(x_train, y_train, epochs=25, batch_size=16, verbose=0)
         return model
 
     return train
@@ -274,8 +288,8 @@ lost_base = Diagnosis(
     minutes=6,
     broken=_frozen_too_late,
     data=_ten_of_each,
-    at_least=0.58,
-    seconds=300,
+    at_least=0.5,
+    seconds=60,
     fault="The first fit had built a step that trains all weights, and freezing came too late for it.",
     hints=(
         "What should the base's weights be after the training? What are they?",
@@ -300,18 +314,18 @@ def _solve_beat_scratch():
 
 
 beat_scratch = Training(
-    title="beat the training from scratch with ten images a class",
+    title="reach with ten images a class what scratch does not",
     difficulty="medium",
     minutes=8,
     data=_ten_of_each,
-    at_least=0.58,
-    seconds=300,
-    epochs=75,
+    at_least=0.5,
+    seconds=60,
+    epochs=25,
     batch_size=16,
     hints=(
         "What did the second way do, and at which rate?",
         "trained_base() gives a base with its weights. Freeze it before you compile.",
-        "Is the head learning fast enough? Its features are small, and a head alone can stand a large rate.",
+        "Is the head learning fast enough? A head alone can stand a large rate.",
     ),
     solution_source=_solve_beat_scratch,
 )

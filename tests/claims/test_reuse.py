@@ -6,6 +6,7 @@ are the arms of the same seed, by their accuracy on 347 digits that none of them
 """
 
 import functools
+import warnings
 
 import keras
 import numpy as np
@@ -66,13 +67,13 @@ def with_head(base):
 
 
 @functools.cache
-def pretrained(moved=True, make=make_base):
+def pretrained(moved=True, make=make_base, seed=0):
     """The base's weights after a training on 0 to 4."""
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(seed)
     base = make()
     model = with_head(base)
     model.compile(keras.optimizers.Adam(HIGH), LOSS)
-    model.fit(batches(*data(moved)["low"], seed=0), epochs=10, verbose=0)
+    model.fit(batches(*data(moved)["low"], seed), epochs=10, verbose=0)
     return base.get_weights()
 
 
@@ -169,8 +170,11 @@ def test_all_at_once_at_the_rate_of_the_head_loses_what_the_base_brings():
         x, y = few(10, seed)
         start = [*pretrained(), *fresh(seed)[1]]
         hasty.append(accuracy(trained(compiled(), start, x, y, seed, HEAD, 2 * STEPS), *data()["new"]))
-    told(hasty=hasty)
-    assert sum(hasty < of("frozen", 10)) >= 7
+    scratch, frozen, warm = (of(name, 10) for name in ("scratch", "frozen", "warm"))
+    told(hasty=hasty, scratch=scratch, frozen=frozen, warm=warm)
+    assert sum(hasty < frozen) >= 7
+    assert sum(hasty < scratch) >= 5
+    assert sum(hasty < warm) >= 7  # the rate alone is another
 
 
 @long
@@ -202,6 +206,15 @@ def logistic(weights, x, y):
 
 
 @long
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_a_base_of_another_training_brings_something_too(seed):
+    base = pretrained(seed=seed)
+    pairs = [[logistic(weights, *few(10, seed)) for weights in (fresh(seed)[0], base)] for seed in range(10)]
+    told(random=[a for a, b in pairs], learned=[b for a, b in pairs])
+    assert sum(a < b for a, b in pairs) >= 9
+
+
+@long
 def test_a_random_frozen_base_brings_less_than_a_trained_one():
     pairs = [[logistic(weights, *few(10, seed)) for weights in (fresh(seed)[0], pretrained())] for seed in range(10)]
     told(random=[a for a, b in pairs], learned=[b for a, b in pairs])
@@ -219,7 +232,7 @@ def test_another_scale_than_the_base_was_trained_with_costs_accuracy():
             found[name].append(accuracy(head, features(pretrained(), scale(new)), labels))
     told(**found)
     for name in ("scaled twice", "from -1 to 1"):
-        assert sum(a < b for a, b in zip(found[name], found["right"])) >= 7
+        assert max(found[name]) < 0.3 < min(found["right"])
 
 
 def make_normalized_base():
@@ -256,3 +269,33 @@ def test_fit_overrides_training_false_of_a_call():
     model.compile("sgd", "mse")
     model.fit(np.full((8, 3), 5.0, "float32"), np.zeros((8, 1)), verbose=0)
     assert np.all(np.asarray(still.moving_mean) > 0)
+
+
+def test_training_false_holds_in_a_call_of_ones_own():
+    class Outer(keras.Model):
+        def __init__(self, base):
+            super().__init__()
+            self.base, self.head = base, layers.Dense(1)
+
+        def call(self, x):
+            return self.head(self.base(x, training=False))
+
+    still = layers.BatchNormalization()
+    model = Outer(keras.Sequential([keras.Input((3,)), still]))
+    model.compile("sgd", "mse")
+    model.fit(np.full((8, 3), 5.0, "float32"), np.zeros((8, 1)), verbose=0)
+    assert np.all(np.asarray(still.moving_mean) == 0)
+
+
+def test_fit_after_a_late_freeze_does_not_warn():
+    """If this fails, Keras has changed it, and page 08 may say so."""
+    model = keras.Sequential([keras.Input((3,)), layers.Dense(2), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    x, y = np.ones((8, 3), "float32"), np.ones((8, 1))
+    model.fit(x, y, verbose=0)
+    model.layers[0].trainable = False
+    before = model.get_weights()[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        model.fit(x, y, verbose=0)
+    assert not np.array_equal(before, model.get_weights()[0])

@@ -68,7 +68,7 @@ def frozen_at_the_beginning(x_train, y_train, x_val, y_val):
     model = on_top(base)
     model.compile(keras.optimizers.Adam(0.03), page.LOSS, metrics=["accuracy"])
     model.fit(x_train, y_train, epochs=1, **SETTINGS)
-    model.fit(x_train, y_train, epochs=60, validation_data=(x_val, y_val), **SETTINGS)
+    model.fit(x_train, y_train, epochs=25, validation_data=(x_val, y_val), **SETTINGS)
     return model
 
 
@@ -77,7 +77,7 @@ def frozen_before_compile(x_train, y_train, x_val, y_val):
     model = on_top(base)
     base.trainable = False
     model.compile(keras.optimizers.Adam(0.03), page.LOSS)
-    model.fit(x_train, y_train, epochs=61, **SETTINGS)
+    model.fit(x_train, y_train, epochs=26, **SETTINGS)
     return model
 
 
@@ -88,7 +88,7 @@ def each_layer_frozen(x_train, y_train, x_val, y_val):
     model = on_top(base)
     model.compile(keras.optimizers.Adam(0.03), page.LOSS)
     pipeline = tf.data.Dataset.from_tensor_slices((x_train, y_train)).shuffle(len(x_train)).batch(16)
-    model.fit(pipeline, epochs=61, verbose=0)
+    model.fit(pipeline, epochs=26, verbose=0)
     return model
 
 
@@ -98,7 +98,7 @@ def frozen_through_the_model(x_train, y_train, x_val, y_val):
         layer.trainable = False
     model.compile(keras.optimizers.Adam(0.03), "sparse_categorical_crossentropy")
     model.fit(x_train, y_train, epochs=1, **SETTINGS)
-    model.fit(x_train, y_train, epochs=60, **SETTINGS)
+    model.fit(x_train, y_train, epochs=25, **SETTINGS)
     return model
 
 
@@ -107,7 +107,7 @@ def normalized_features():
     base = page.trained_base()
     base.trainable = False
     model = keras.Sequential([base, layers.BatchNormalization(), layers.Dense(5, activation="softmax")])
-    model.compile(keras.optimizers.Adam(0.01), page.LOSS)
+    model.compile(keras.optimizers.Adam(0.03), page.LOSS)
     return model
 
 
