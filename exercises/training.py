@@ -52,7 +52,7 @@ def _solve_tags():
 tags = Exercise(
     title="activation and loss for several tags",
     difficulty="easy",
-    minutes=3,
+    minutes=2,
     checker=_check_tags,
     hints=(
         "Can both labels be 1 at once? Then the two outputs need not sum to 1.",
@@ -86,7 +86,7 @@ def _solve_rows_needed():
 rows_needed = Exercise(
     title="rows for an interval of 0.01 to each side",
     difficulty="medium",
-    minutes=4,
+    minutes=3,
     checker=_check_rows_needed,
     hints=(
         "The half width is 1.96 times the standard error, sqrt(p * (1 - p) / n).",
@@ -133,7 +133,7 @@ def _solve_at_chance():
 at_chance = Diagnosis(
     title="find what keeps a training at chance",
     difficulty="medium",
-    minutes=10,
+    minutes=6,
     broken=_broken_training,
     data=digits,
     at_least=0.85,
@@ -181,7 +181,7 @@ def _solve_silent_layers():
 silent_layers = Diagnosis(
     title="find why a network answers the same for every image",
     difficulty="medium",
-    minutes=8,
+    minutes=4,
     broken=_all_dead,
     data=digits,
     at_least=0.85,
@@ -225,13 +225,13 @@ def _solve_despite_wrong_labels():
 despite_wrong_labels = Training(
     title="a network that learns despite wrong labels",
     difficulty="medium",
-    minutes=12,
+    minutes=6,
     data=noisy_digits,
     at_least=0.8,
     epochs=30,
     hints=(
         "Thirty epochs are enough to learn the wrong labels by heart. Which remedies of the page delay that?",
-        "Dropout after each hidden layer did most on the page.",
+        "Of those that need no more images, dropout after each hidden layer did most on the page.",
         "An L2 penalty is given to each Dense layer: kernel_regularizer=keras.regularizers.L2(0.01).",
     ),
     solution_source=_solve_despite_wrong_labels,

@@ -2,17 +2,23 @@
 
 from tests.accidents.accident import Accident
 
-FIRST, TESTED, CURVES, LINES = "pixels from", "tested = {", "plain, dropout = large()", "model, stream = build()"
+FIRST, TESTED, CURVES = "pixels from", 'tested["SGD"]', "plot_trainings(histories"
+LINES = 'build(metrics=["accuracy"])'
 
 ACCIDENTS = [
-    Accident("another activation", 'layers.Dense(64, activation="relu"),', 'layers.Dense(64, activation="tanh"),', (FIRST,)),
-    Accident("less dropout", "layers.Dropout(0.5)])", "layers.Dropout(0.4)])", (CURVES,)),
-]  # fmt: skip
+    Accident(
+        "another activation",
+        'hidden = layers.Dense(64, activation="relu")',
+        'hidden = layers.Dense(64, activation="tanh")',
+        (FIRST,),
+    ),
+    Accident("less dropout", "large(dropout=0.5)", "large(dropout=0.4)", (CURVES,)),
+]
 
 # under `make sensitivity` alone
 THOROUGH = [
     Accident("an epoch less", "model.fit(stream, epochs=2", "model.fit(stream, epochs=1", (LINES,)),
     Accident("no momentum", "optimizers.SGD(momentum=0.9)", "optimizers.SGD()", (TESTED,)),
     Accident("no label is wrong", "size=90, replace=False", "size=0, replace=False", (CURVES,)),
-    Accident("smaller batches", "batches(x_train, y_train, 0, batch_size=64)", "batches(x_train, y_train, 0, batch_size=16)", (LINES,)),
+    Accident("smaller batches", "batches(x_train, y_train, batch_size=64)", "batches(x_train, y_train, batch_size=16)", (LINES,)),
 ]  # fmt: skip

@@ -4,6 +4,7 @@ import functools
 
 import keras
 import numpy as np
+import pytest
 from keras import layers
 from sklearn.model_selection import StratifiedKFold, train_test_split
 
@@ -52,7 +53,7 @@ def test_under_adam_ten_sigmoids_lack_the_forward_signal_rather_than_the_gradien
 
 # --- optimizers -------------------------------------------------------------------------------------
 
-RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3]
+RATES = [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0]
 OPTIMIZERS = {
     "SGD": keras.optimizers.SGD,
     "momentum": functools.partial(keras.optimizers.SGD, momentum=0.9),
@@ -93,23 +94,24 @@ def test_each_optimizer_has_its_own_rate_and_plain_sgd_is_slowest():
     assert (best[:, 0] > best[:, [1, 3]].max(axis=1)).all()  # SGD above momentum and Adam, 5 of 5
     rates = losses.argmin(axis=-1)
     assert (rates[:, 0] > rates[:, 2]).all() and (rates[:, 0] > rates[:, 3]).all()  # SGD wants a larger rate
+    assert (losses[:, 0, -1] > 2).all()  # beyond SGD's best rate it fails: the range does not end too early
     assert (losses[:, 3, 0] < losses[:, 1, 0]).all() and (losses[:, 3, 4] > losses[:, 1, 4]).all()
 
 
 # --- a large and a small network ----------------------------------------------------------------------
 
 
-def best_by_fold(rate, *hidden, passes, epochs):
+def best_by_fold(rate, *hidden, passes, epochs, seed=0):
     """The lowest validation loss in each of four folds of 400 images."""
     x_train, _, y_train, _ = digits()
-    keras.utils.set_random_seed(0)
+    keras.utils.set_random_seed(seed)
     output = layers.Dense(10, activation="softmax")
     model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), *hidden, output])
     model.compile(keras.optimizers.SGD(rate), "sparse_categorical_crossentropy")
     start, best = model.get_weights(), []
-    for learn, judge in StratifiedKFold(4, shuffle=True, random_state=0).split(x_train[:400], y_train[:400]):
+    for learn, judge in StratifiedKFold(4, shuffle=True, random_state=seed).split(x_train[:400], y_train[:400]):
         model.set_weights(start)
-        data, judged = batches(x_train[learn], y_train[learn], 0).repeat(passes), (x_train[judge], y_train[judge])
+        data, judged = batches(x_train[learn], y_train[learn], seed).repeat(passes), (x_train[judge], y_train[judge])
         history = model.fit(data, epochs=epochs, verbose=0, shuffle=False, validation_data=judged).history
         best.append(min(history["val_loss"]))
     return np.array(best)
@@ -120,11 +122,15 @@ def test_one_rate_for_both_networks_would_decide_the_match():
     def hidden():
         return layers.Dense(64, activation="relu")
 
-    unfair = best_by_fold(0.1, hidden(), passes=1, epochs=10) - best_by_fold(0.1, passes=1, epochs=10)
-    fair = best_by_fold(0.3, hidden(), passes=6, epochs=4) - best_by_fold(1.0, passes=6, epochs=4)
+    def difference(large_rate, small_rate, **settings):
+        return best_by_fold(large_rate, hidden(), **settings) - best_by_fold(small_rate, **settings)
+
+    unfair = [difference(0.1, 0.1, passes=1, epochs=10, seed=seed) for seed in range(3)]
+    fair = [difference(0.3, 1.0, passes=6, epochs=4, seed=seed) for seed in range(4)]
     print(unfair, fair)
-    assert (unfair < -0.05).all()  # 4 of 4
-    assert abs(fair.mean()) < 0.04 and abs(fair).max() < 0.08
+    assert (np.array(unfair) < -0.05).all()  # 12 of 12
+    for match in fair:
+        assert match.min() < 0 < match.max() and abs(match).max() < 0.08  # neither is ahead in all four
 
 
 # --- dead units -------------------------------------------------------------------------------------
@@ -143,6 +149,47 @@ def test_a_rate_too_high_kills_the_hidden_layer():
     shares = pairs(functools.partial(dead_share, rate=0.003), functools.partial(dead_share, rate=0.3), range(5))
     print(shares)
     assert (shares[:, 0] < 0.6).all() and (shares[:, 1] > 0.9).all()
+
+
+# --- one batch --------------------------------------------------------------------------------------
+
+
+@long
+def test_a_network_whose_loss_is_not_told_of_logits_cannot_overfit_one_batch():
+    x_train, _, y_train, _ = digits()
+    x, y = x_train[:32], y_train[:32]
+
+    def right(seed, activation):
+        model = small_network(keras.optimizers.Adam(0.003), seed)
+        model.layers[-1].activation = activation
+        for _ in range(80):
+            model.train_on_batch(x, y)
+        return np.sum(np.argmax(model(x), axis=-1) == y)
+
+    sound, broken = keras.activations.softmax, keras.activations.linear
+    of_32 = pairs(functools.partial(right, activation=sound), functools.partial(right, activation=broken), SEEDS)
+    print(of_32)
+    assert (of_32[:, 0] == 32).all() and (of_32[:, 1] < 28).all()
+
+
+# --- nan --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("activation", ["relu", "tanh"])
+def test_one_missing_pixel_spoils_the_training_and_may_do_so_in_silence(activation):
+    """Behind ReLU the loss is nan, or, where oneDNN's dense layer makes 0 of nan, that of chance."""
+    x_train, _, y_train, _ = digits()
+    x_holes = x_train.copy()
+    x_holes[700, 14, 14] = np.nan
+    model = small_network(keras.optimizers.Adam(), seed=0)
+    model.layers[1].activation = keras.activations.get(activation)
+    loss = model.fit(batches(x_holes, y_train, 0), epochs=2, verbose=0, shuffle=False).history["loss"][-1]
+    weights = model.get_weights()
+    assert np.isnan(weights[0][14 * 28 + 14]).all()
+    if activation == "tanh" or np.isnan(loss):
+        assert np.isnan(loss) and all(np.isnan(values).all() for values in weights)
+    else:
+        assert np.isclose(loss, np.log(10), atol=0.02)
 
 
 # --- overfitting ------------------------------------------------------------------------------------
@@ -176,7 +223,9 @@ def overfitted(seed, count=300, epochs=30, **settings):
     One half of the validation images judges. The last column is the cross-entropy of the other half, which may choose.
     """
     _, x_val, _, y_val = digits()
+    start = large().get_weights()
     (x, y, wrong), model, epoch = noisy(count), large(**settings), []
+    model.set_weights(start)  # a layer of dropout draws a seed, so the weights of the layers behind it would be others
 
     def look(*_):
         rows = np.concatenate([x_val, x])
@@ -200,6 +249,7 @@ REMEDIES = {
     "L2": {"penalty": keras.regularizers.L2(0.01)},
     "smoothing": {"smoothing": 0.1},
     "more images": {"count": 900},
+    "more images, as many steps": {"count": 900, "epochs": 10},
 }
 
 
@@ -226,8 +276,8 @@ def test_remedies_in_pairs():
     """The page's table: how many of six pairs, by cross-entropy, accuracy and labels by heart."""
     lower = {name: (measured(name)[:, 1] < measured(name)[:, 0]).sum(axis=0)[:3] for name in ("stopping", *REMEDIES)}
     higher = {name: (measured(name)[:, 1] > measured(name)[:, 0]).sum(axis=0)[:3] for name in lower}
-    for name in ("stopping", "dropout", "more images"):
-        assert lower[name][0] >= 5 and higher[name][1] >= 5 and lower[name][2] >= 5, name  # 6, 6, 6
+    for name in ("stopping", "dropout", "more images", "more images, as many steps"):  # 6, 6, 6; the last: 5, 6, 6
+        assert lower[name][0] >= 5 and higher[name][1] >= 5 and lower[name][2] >= 5, name
     assert lower["L2"][0] <= 5 and higher["L2"][1] >= 5 and lower["L2"][2] >= 5  # 3, 6, 6
     # accuracy rises and more is known by heart: 1, 6, 6
     assert lower["smoothing"][0] <= 3 and higher["smoothing"][1] >= 5 and higher["smoothing"][2] >= 5
@@ -237,7 +287,7 @@ def test_remedies_in_pairs():
 def test_the_six_pairs_that_the_page_shows():
     without, with_it = measured("dropout")[..., 1].T
     assert np.allclose(without, [0.777, 0.793, 0.751, 0.767, 0.731, 0.746], atol=0.03)
-    assert np.allclose(with_it, [0.876, 0.891, 0.865, 0.870, 0.912, 0.881], atol=0.03)
+    assert np.allclose(with_it, [0.896, 0.876, 0.896, 0.876, 0.886, 0.907], atol=0.03)
 
 
 @long
