@@ -96,6 +96,91 @@ residual_block = Exercise(
 # --- 2 ------------------------------------------------------------------------------------------
 
 
+def _check_same(same_class: Callable[[], keras.Model]) -> str:
+    keras.utils.set_random_seed(0)
+    model = require(same_class(), keras.Model, "a keras.Model of the two inputs")
+    inputs = tried(lambda: model.inputs, "It must be built from its two inputs.")
+    names = [tensor.name for tensor in inputs or ()]
+    if sorted(names) != ["left", "right"]:
+        raise WrongAnswer(f"The inputs are {names}, not left and right.")
+    generator = np.random.default_rng(0)
+    a, b, c = generator.random((3, 6, 28, 28), np.float32)
+    # biases that are not zero, to tell a difference from another sum
+    model.set_weights([w + generator.normal(size=w.shape, scale=0.05) for w in model.get_weights()])
+
+    def compared(left: np.ndarray, right: np.ndarray) -> np.ndarray:
+        told = "It does not take a dictionary of a left and a right image."
+        outputs = tried(lambda: keras.tree.flatten(model({"left": left, "right": right})), told)
+        shapes = [tuple(output.shape) for output in outputs]
+        if shapes != [(6, 1)]:
+            hint = " Dense works on the last axis alone: is a Flatten missing?" if len(shapes[0]) > 2 else ""
+            made = " and ".join(map(str, shapes))
+            raise WrongAnswer(f"Of 6 pairs it makes the shape {made}, not (6, 1): one number for each pair.{hint}")
+        return np.asarray(outputs[0])
+
+    forth, back, itself = compared(a, b), compared(b, a), compared(a, a)
+    if forth.min() < 0 or forth.max() > 1:
+        raise WrongAnswer("It gives numbers outside 0 to 1. Which activation makes a probability?")
+    kernels = [tuple(w.shape) for w in model.trainable_weights if len(w.shape) > 1]
+    if kernels.count((784, 16)) == 2:
+        raise WrongAnswer("Two encoders share nothing: make the layer once, and call it twice.")
+    if not np.allclose(forth, back, atol=1e-5):
+        raise WrongAnswer(
+            "left with right gives another answer than right with left. A difference has a sign, and a "
+            "concatenation an order."
+        )
+    if not np.allclose(itself, itself[0], atol=1e-5):
+        raise WrongAnswer(
+            "An image with itself should differ by zero, whatever it shows. Take the difference of the two codes."
+        )
+    if (16, 1) not in kernels:
+        raise WrongAnswer(
+            "A last unit should weigh 16 differences, with a matrix of shape (16, 1). "
+            f"Your matrices are {', '.join(map(str, kernels))}."
+        )
+    with inputs_of_dense() as met:
+        output = [compared(*pair) for pair in ((a, b), (b, c), (a, c))][-1]
+    units = [(layer, given) for layer, given in met if layer.kernel.shape == (16, 1)]
+    if units:
+        distances, last = np.stack([given for _, given in units]), units[-1][0]
+        # of three points on a line, the largest distance is the sum of the two others
+        if (distances < 0).any() or not np.allclose(2 * distances.max(axis=0), distances.sum(axis=0), atol=1e-4):
+            raise WrongAnswer(
+                "The last unit should weigh the absolute differences themselves: a - b, without its sign."
+            )
+        logit = distances[-1] @ np.asarray(last.kernel) + (0 if last.bias is None else np.asarray(last.bias))
+        if not np.allclose(output, 1 / (1 + np.exp(-logit)), atol=1e-4):
+            raise WrongAnswer("The last unit needs a sigmoid, which makes a probability of its sum.")
+    return "One set of eyes for both, and the order does not matter."
+
+
+def _solve_same():
+    def same_class():
+        left, right = keras.Input((28, 28), name="left"), keras.Input((28, 28), name="right")
+        flatten, encoder = layers.Flatten(), layers.Dense(16, activation="relu")
+        difference = keras.ops.abs(encoder(flatten(left)) - encoder(flatten(right)))
+        together = layers.Dense(1, activation="sigmoid")(difference)
+        return keras.Model([left, right], together)
+
+    return same_class
+
+
+same_class = Exercise(
+    title="a model that compares two images",
+    difficulty="hard",
+    minutes=10,
+    checker=_check_same,
+    hints=(
+        "First make the encoder, a Dense layer of 16 units, and give it a name in Python. Then call it twice.",
+        "The difference of two symbolic tensors is a - b, and its size keras.ops.abs(a - b).",
+        "Dense(1, activation='sigmoid') turns the 16 differences into one probability.",
+    ),
+    solution_source=_solve_same,
+)
+
+# --- 3 ------------------------------------------------------------------------------------------
+
+
 def _two_questions() -> keras.Model:
     image = keras.Input((6,))
     return keras.Model(
@@ -213,7 +298,7 @@ compile_two = Exercise(
     solution_source=_solve_compile,
 )
 
-# --- 3 ------------------------------------------------------------------------------------------
+# --- 4 ------------------------------------------------------------------------------------------
 
 
 def _with_head(main_first: bool) -> keras.Model:
@@ -270,91 +355,6 @@ without_head = Exercise(
         "model.get_layer(name) finds a layer, and layer.output is its tensor.",
     ),
     solution_source=_solve_cut,
-)
-
-# --- 4 ------------------------------------------------------------------------------------------
-
-
-def _check_same(same_class: Callable[[], keras.Model]) -> str:
-    keras.utils.set_random_seed(0)
-    model = require(same_class(), keras.Model, "a keras.Model of the two inputs")
-    inputs = tried(lambda: model.inputs, "It must be built from its two inputs.")
-    names = [tensor.name for tensor in inputs or ()]
-    if sorted(names) != ["left", "right"]:
-        raise WrongAnswer(f"The inputs are {names}, not left and right.")
-    generator = np.random.default_rng(0)
-    a, b, c = generator.random((3, 6, 28, 28), np.float32)
-    # biases that are not zero, to tell a difference from another sum
-    model.set_weights([w + generator.normal(size=w.shape, scale=0.05) for w in model.get_weights()])
-
-    def compared(left: np.ndarray, right: np.ndarray) -> np.ndarray:
-        told = "It does not take a dictionary of a left and a right image."
-        outputs = tried(lambda: keras.tree.flatten(model({"left": left, "right": right})), told)
-        shapes = [tuple(output.shape) for output in outputs]
-        if shapes != [(6, 1)]:
-            hint = " Dense works on the last axis alone: is a Flatten missing?" if len(shapes[0]) > 2 else ""
-            made = " and ".join(map(str, shapes))
-            raise WrongAnswer(f"Of 6 pairs it makes the shape {made}, not (6, 1): one number for each pair.{hint}")
-        return np.asarray(outputs[0])
-
-    forth, back, itself = compared(a, b), compared(b, a), compared(a, a)
-    if forth.min() < 0 or forth.max() > 1:
-        raise WrongAnswer("It gives numbers outside 0 to 1. Which activation makes a probability?")
-    kernels = [tuple(w.shape) for w in model.trainable_weights if len(w.shape) > 1]
-    if kernels.count((784, 16)) == 2:
-        raise WrongAnswer("Two encoders share nothing: make the layer once, and call it twice.")
-    if not np.allclose(forth, back, atol=1e-5):
-        raise WrongAnswer(
-            "left with right gives another answer than right with left. A difference has a sign, and a "
-            "concatenation an order."
-        )
-    if not np.allclose(itself, itself[0], atol=1e-5):
-        raise WrongAnswer(
-            "An image with itself should differ by zero, whatever it shows. Take the difference of the two codes."
-        )
-    if (16, 1) not in kernels:
-        raise WrongAnswer(
-            "A last unit should weigh 16 differences, with a matrix of shape (16, 1). "
-            f"Your matrices are {', '.join(map(str, kernels))}."
-        )
-    with inputs_of_dense() as met:
-        output = [compared(*pair) for pair in ((a, b), (b, c), (a, c))][-1]
-    units = [(layer, given) for layer, given in met if layer.kernel.shape == (16, 1)]
-    if units:
-        distances, last = np.stack([given for _, given in units]), units[-1][0]
-        # of three points on a line, the largest distance is the sum of the two others
-        if (distances < 0).any() or not np.allclose(2 * distances.max(axis=0), distances.sum(axis=0), atol=1e-4):
-            raise WrongAnswer(
-                "The last unit should weigh the absolute differences themselves: a - b, without its sign."
-            )
-        logit = distances[-1] @ np.asarray(last.kernel) + (0 if last.bias is None else np.asarray(last.bias))
-        if not np.allclose(output, 1 / (1 + np.exp(-logit)), atol=1e-4):
-            raise WrongAnswer("The last unit needs a sigmoid, which makes a probability of its sum.")
-    return "One set of eyes for both, and the order does not matter."
-
-
-def _solve_same():
-    def same_class():
-        left, right = keras.Input((28, 28), name="left"), keras.Input((28, 28), name="right")
-        flatten, encoder = layers.Flatten(), layers.Dense(16, activation="relu")
-        difference = keras.ops.abs(encoder(flatten(left)) - encoder(flatten(right)))
-        together = layers.Dense(1, activation="sigmoid")(difference)
-        return keras.Model([left, right], together)
-
-    return same_class
-
-
-same_class = Exercise(
-    title="a model that compares two images",
-    difficulty="hard",
-    minutes=10,
-    checker=_check_same,
-    hints=(
-        "First make the encoder, a Dense layer of 16 units, and give it a name in Python. Then call it twice.",
-        "The difference of two symbolic tensors is a - b, and its size keras.ops.abs(a - b).",
-        "Dense(1, activation='sigmoid') turns the 16 differences into one probability.",
-    ),
-    solution_source=_solve_same,
 )
 
 # --- 5 ------------------------------------------------------------------------------------------

@@ -62,41 +62,6 @@ parameter_count = Exercise(
 # --- 2 ------------------------------------------------------------------------------------------
 
 
-def _check_updates(answer: float) -> str:
-    said = {
-        1412 // 32 * 5: "You rounded down. The images that are left over make a batch too.",
-        1412 / 32 * 5: "There is no half step. A smaller last batch is a whole step.",
-        -(-1412 // 32): "That is one epoch.",
-        -(-1412 * 5 // 32): "You rounded once, at the end. Each epoch ends with a smaller batch of its own.",
-        1412 * 5: "That many images are seen. One step takes a whole batch of them.",
-    }
-    if answer in said:
-        raise WrongAnswer(said[answer])
-    if answer != _solve_updates():
-        raise WrongAnswer(f"{answer} is not it. How many batches make an epoch?")
-    return "45 batches an epoch, the last one with 4 images, and 5 epochs."
-
-
-def _solve_updates():
-    steps_per_epoch = int(np.ceil(1412 / 32))
-    return 5 * steps_per_epoch
-
-
-weight_updates = Exercise(
-    title="count the updates of the weights",
-    difficulty="easy",
-    minutes=2,
-    checker=_check_updates,
-    hints=(
-        "One batch, one update.",
-        "1412 / 32 is 44.125. What happens to the last images of an epoch?",
-    ),
-    solution_source=_solve_updates,
-)
-
-# --- 3 ------------------------------------------------------------------------------------------
-
-
 def _half_way(inputs: np.ndarray) -> np.ndarray:
     """A batch of the shape of `inputs`: its last third lies half way between the first and the second."""
     a, b = np.random.default_rng(0).normal(size=(2, len(inputs) // 3, *inputs.shape[1:]))
@@ -166,7 +131,7 @@ small_classifier = Exercise(
     solution_source=_solve_classifier,
 )
 
-# --- 4 ------------------------------------------------------------------------------------------
+# --- 3 ------------------------------------------------------------------------------------------
 
 
 def _check_loss(compile_for_logits: Callable[[keras.Model], keras.Model]) -> str:
@@ -242,7 +207,85 @@ loss_for_logits = Exercise(
     solution_source=_solve_loss,
 )
 
+# --- 4 ------------------------------------------------------------------------------------------
+
+
+def _check_updates(answer: float) -> str:
+    said = {
+        1412 // 32 * 5: "You rounded down. The images that are left over make a batch too.",
+        1412 / 32 * 5: "There is no half step. A smaller last batch is a whole step.",
+        -(-1412 // 32): "That is one epoch.",
+        -(-1412 * 5 // 32): "You rounded once, at the end. Each epoch ends with a smaller batch of its own.",
+        1412 * 5: "That many images are seen. One step takes a whole batch of them.",
+    }
+    if answer in said:
+        raise WrongAnswer(said[answer])
+    if answer != _solve_updates():
+        raise WrongAnswer(f"{answer} is not it. How many batches make an epoch?")
+    return "45 batches an epoch, the last one with 4 images, and 5 epochs."
+
+
+def _solve_updates():
+    steps_per_epoch = int(np.ceil(1412 / 32))
+    return 5 * steps_per_epoch
+
+
+weight_updates = Exercise(
+    title="count the updates of the weights",
+    difficulty="easy",
+    minutes=2,
+    checker=_check_updates,
+    hints=(
+        "One batch, one update.",
+        "1412 / 32 is 44.125. What happens to the last images of an epoch?",
+    ),
+    solution_source=_solve_updates,
+)
+
 # --- 5 ------------------------------------------------------------------------------------------
+
+
+def _refuse_more_parameters(model: keras.Model) -> None:
+    if model.count_params() > 84_060:
+        raise WrongAnswer(
+            f"It has {model.count_params():,} parameters, more than the 84,060 of build_mlp. Can fewer learn faster?"
+        )
+
+
+def _solve_quick_learner():
+    def quick_learner():
+        model = keras.Sequential(
+            [
+                keras.Input(shape=(28, 28)),
+                layers.Flatten(),
+                layers.Dense(100, activation="relu"),
+                layers.Dense(10, activation="softmax"),
+            ]
+        )
+        optimizer = keras.optimizers.SGD(learning_rate=0.03, momentum=0.9)
+        model.compile(loss="sparse_categorical_crossentropy", optimizer=optimizer)
+        return model
+
+    return quick_learner
+
+
+quick_learner = Training(
+    title="a model that learns the digits in three epochs",
+    difficulty="medium",
+    minutes=10,
+    data=digits,
+    at_least=0.9,
+    epochs=3,
+    refuse=_refuse_more_parameters,
+    hints=(
+        "Three epochs are 111 steps. The string 'sgd' stands for a learning rate of 0.01, too small for so few.",
+        "A larger learning_rate for keras.optimizers.SGD comes close. 'rmsprop' and 'adam' name two other optimizers.",
+        "SGD takes a momentum too: a step goes on in the direction of those before it. Try 0.9, with a small rate.",
+    ),
+    solution_source=_solve_quick_learner,
+)
+
+# --- 6 ------------------------------------------------------------------------------------------
 
 
 def _check_accuracy(accuracy: Callable[[np.ndarray, np.ndarray], float]) -> str:
@@ -305,49 +348,6 @@ accuracy_of_both = Exercise(
         "Bring both kinds of labels to indices, compare, and take the mean.",
     ),
     solution_source=_solve_accuracy,
-)
-
-# --- 6 ------------------------------------------------------------------------------------------
-
-
-def _refuse_more_parameters(model: keras.Model) -> None:
-    if model.count_params() > 84_060:
-        raise WrongAnswer(
-            f"It has {model.count_params():,} parameters, more than the 84,060 of build_mlp. Can fewer learn faster?"
-        )
-
-
-def _solve_quick_learner():
-    def quick_learner():
-        model = keras.Sequential(
-            [
-                keras.Input(shape=(28, 28)),
-                layers.Flatten(),
-                layers.Dense(100, activation="relu"),
-                layers.Dense(10, activation="softmax"),
-            ]
-        )
-        optimizer = keras.optimizers.SGD(learning_rate=0.03, momentum=0.9)
-        model.compile(loss="sparse_categorical_crossentropy", optimizer=optimizer)
-        return model
-
-    return quick_learner
-
-
-quick_learner = Training(
-    title="a model that learns the digits in three epochs",
-    difficulty="medium",
-    minutes=10,
-    data=digits,
-    at_least=0.9,
-    epochs=3,
-    refuse=_refuse_more_parameters,
-    hints=(
-        "Three epochs are 111 steps. The string 'sgd' stands for a learning rate of 0.01, too small for so few.",
-        "A larger learning_rate for keras.optimizers.SGD comes close. 'rmsprop' and 'adam' name two other optimizers.",
-        "SGD takes a momentum too: a step goes on in the direction of those before it. Try 0.9, with a small rate.",
-    ),
-    solution_source=_solve_quick_learner,
 )
 
 # --- 7 ------------------------------------------------------------------------------------------
