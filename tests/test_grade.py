@@ -270,10 +270,10 @@ def test_whose_a_notebook_is(tmp_path, file, learner):
 @pytest.mark.parametrize(
     ("file", "source", "page"),
     [
-        ("02_data_and_preprocessing.ipynb", "sequential.parameter_count.check(1)", "01_sequential"),
+        ("02_data.ipynb", "sequential.parameter_count.check(1)", "01_sequential"),
         ("x.ipynb", "functional.same_class.check(1)\n" * 2 + "sequential.parameter_count.check(1)", "07_functional"),
         ("x.ipynb", "import keras\nfrom exercises import ____, sequential", "01_sequential"),
-        ("my 03_training_and_callbacks.ipynb", "1 + 1", "03_training_and_callbacks"),
+        ("my 06_callbacks.ipynb", "1 + 1", "06_callbacks"),
     ],
 )
 def test_which_page_a_notebook_is(tmp_path, file, source, page):
