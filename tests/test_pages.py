@@ -285,3 +285,15 @@ def test_saving_a_page_in_jupyterlab_changes_nothing(page):
     text = page.text.read_text(encoding="utf-8")
     assert page.as_text(page.read_text()) == text
     assert page.as_text(page.read_notebook()) == text
+
+
+# the others are to follow
+@pytest.mark.parametrize("page", [page for page in pages() if page.name < "09"], ids=lambda page: page.name)
+def test_a_page_fits_an_evening(page):
+    assert page.text.read_text(encoding="utf-8").count("\n") <= 1200
+    for cell in page.read_text().cells:
+        if cell.cell_type == "code":
+            lines = [
+                line for line in cell.source.splitlines() if line.strip() and not line.strip().startswith(("#", "%"))
+            ]
+            assert len(lines) <= 15, cell.source
