@@ -199,3 +199,30 @@ def test_a_jumping_validation_loss_can_be_that_of_the_moving_averages(digits):
     print(np.round(jumps, 3).tolist())
     jumps = np.array(jumps)
     assert (jumps[:, 0] > jumps[:, 1]).sum() >= 4
+
+
+class PowerCut(keras.callbacks.Callback):
+    def on_epoch_begin(self, epoch, logs=None):
+        if epoch == 3:
+            raise KeyboardInterrupt
+
+
+@long
+@pytest.mark.parametrize("rate", [0.0, 0.5])
+def test_a_resumed_run_ends_where_the_whole_one_does_unless_it_drops(rate, tmp_path):
+    def build(seed):
+        keras.utils.set_random_seed(seed)
+        model = keras.Sequential([keras.Input((8,)), keras.layers.Dropout(rate), keras.layers.Dense(1)])
+        model.compile("adam", "mse")
+        return model
+
+    x = np.random.default_rng(0).normal(size=(64, 8)).astype("float32")
+    options = {"epochs": 6, "shuffle": False, "verbose": 0}
+    for seed in range(5):
+        backup = keras.callbacks.BackupAndRestore(tmp_path / str(seed))
+        with pytest.raises(KeyboardInterrupt):
+            build(seed).fit(x, x[:, :1], callbacks=[backup, PowerCut()], **options)
+        resumed, whole = build(seed), build(seed)
+        resumed.fit(x, x[:, :1], callbacks=[keras.callbacks.BackupAndRestore(tmp_path / str(seed))], **options)
+        whole.fit(x, x[:, :1], **options)
+        assert np.allclose(resumed(x), whole(x), atol=1e-6) == (rate == 0)
