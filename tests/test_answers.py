@@ -45,7 +45,7 @@ def test_what_is_no_topic_has_no_exercises(topic):
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_untouched_page_waits(page):
-    topic = page.name[3:]
+    topic = page.topic
     waiting = [Answer(f"{topic}.{name}", title, "waiting") for name, title in titles(topic).items()]
     assert answers(page.read_notebook()) == waiting == answers(page.read_text())
 

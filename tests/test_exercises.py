@@ -159,7 +159,7 @@ def test_shown_solution_runs_in_a_cell_and_is_right(name):
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_page_and_exercises_agree(page):
     """The page announces each exercise with its difficulty and minutes, and checks it once."""
-    topic = page.name[3:]
+    topic = page.topic
     text = page.text.read_text(encoding="utf-8")
     announced = re.findall(r"^\*\*Exercise \d+\*\* · (\w+) · (\d+) minutes\.", text, re.MULTILINE)
     checked = re.findall(rf"^{topic}\.(\w+)\.check\((?!prediction)", text, re.MULTILINE)

@@ -56,7 +56,7 @@ def test_badly_made_prediction_is_refused(outcomes):
 
 @pytest.mark.parametrize("page", pages(), ids=lambda page: page.name)
 def test_page_asks_for_its_predictions_and_lists_their_letters(page):
-    topic, text = page.name[3:], page.text.read_text(encoding="utf-8")
+    topic, text = page.topic, page.text.read_text(encoding="utf-8")
     module = importlib.import_module(f"exercises.{topic}") if f"\n{topic}." in text else None
     mine = {name: value for name, value in vars(module).items() if isinstance(value, Prediction)} if module else {}
     asked = re.findall(rf"^{topic}\.(\w+)\.check\(prediction, ", text, re.MULTILINE)

@@ -22,7 +22,7 @@ THOROUGH = os.environ.get("WORKBOOK_SENSITIVITY") == "thorough"
 
 def accidents(page, thorough=THOROUGH):
     """The accidents of a page; a page without any, such as 00, has nothing to train."""
-    topic = page.name[3:]
+    topic = page.topic
     if not (Path(__file__).parent / "accidents" / f"{topic}.py").is_file():
         return []
     module = importlib.import_module(f"tests.accidents.{topic}")
@@ -40,7 +40,7 @@ def test_each_result_is_named_by_an_accident(page):
         assert any(part in source for part in named), f"no accident names the cell\n{source}"
 
 
-@pytest.mark.parametrize("page, accident", CASES, ids=[f"{p.name[:2]} {a.what}" for p, a in CASES])
+@pytest.mark.parametrize("page, accident", CASES, ids=[f"{p.number} {a.what}" for p, a in CASES])
 def test_accident_is_noticed(page, accident, tmp_path):
     cells = page.read_notebook().cells
     stored = copy.deepcopy(cells)

@@ -14,6 +14,9 @@ answer into the block too, below the figures, and it is kept as they are:
     <!-- expect -->
     **B.** Nothing of that name lies in this folder.
     <!-- /expect -->
+
+A see block, `<!-- see -->`, stands above a cell instead, and is filled with what that cell prints: a card among the
+fixes begins with the message, and shows below it the code that causes it.
 """
 
 from __future__ import annotations
@@ -30,9 +33,15 @@ from workbook.pages import Page, PageError, cell_name, tolerance_of
 
 ALT_WORDS = 6  # at least as many say what a figure shows
 
-_MARKER = re.compile(r"<!--\s*/?expect\w*\s*-->", re.IGNORECASE)
+_MARKER = re.compile(r"<!--\s*/?(?:expect|see)\w*\s*-->", re.IGNORECASE)
 _EXPECT = re.compile(r"<!-- expect -->\n(.*?)<!-- /expect -->", re.DOTALL)
+_BLOCK = re.compile(r"<!-- (expect|see) -->\n(.*?)<!-- /\1 -->", re.DOTALL)
 _FIGURE = re.compile(r"^!\[([^\]]*)\]\(([^)\s]+)\)$", re.MULTILINE)
+_PLACES = {"expect": "below", "see": "above"}
+_WHERE = (
+    "an expect block stands below a code cell, begins with a line <!-- expect --> and ends with <!-- /expect -->; "
+    "a see block, <!-- see --> and <!-- /see -->, stands above one"
+)
 _OPEN, _FOLDED, _END = "*What to expect:*", "<details>\n<summary>What to expect</summary>", "</details>"
 # what render has put before the author's lines: the first line or two, and what the cell prints
 _WRITTEN = re.compile(
@@ -74,23 +83,24 @@ def expectations(page: Page, cells: list) -> tuple[dict[int, str], list[Figure]]
     """
     sources: dict[int, str] = {}
     figures: list[Figure] = []
-    for i, number, blocks in _expect_blocks(page, cells):
+    for i, blocks in _blocks(page, cells):
         filled = []
-        for stated, answer in blocks:
+        for block in blocks:
+            number, place = block.cell, f"{_PLACES[block.kind]} {cell_name(cells, block.cell)}"
             drawn = [o["data"]["image/png"] for o in cells[number]["outputs"] if "image/png" in o.get("data", {})]
-            shown = [Figure(number, *names, base64.b64decode(png)) for names, png in zip(stated, drawn)]
+            shown = [Figure(number, *names, base64.b64decode(png)) for names, png in zip(block.figures, drawn)]
             try:
-                if len(drawn) != len(stated):
+                if len(drawn) != len(block.figures):
                     raise ValueError(
-                        f"the cell above makes {len(drawn)} figure(s), the expect block names {len(stated)}. "
+                        f"the cell makes {len(drawn)} figure(s), the {block.kind} block names {len(block.figures)}. "
                         "Write one line for each: ![what it shows](../img/name.png)"
                     )
-                filled.append(_block(printed(cells[number]), shown, answer, asks_to_predict(cells, number)))
+                filled.append(block.filled(printed(cells[number]), shown))
             except ValueError as error:
-                raise PageError(f"{page.text.name}, below {cell_name(cells, number)}: {error}") from None
+                raise PageError(f"{page.text.name}, {place}: {error}") from None
             figures += shown
-        answers = iter(filled)
-        sources[i] = _EXPECT.sub(lambda _, answers=answers: next(answers), cells[i]["source"])
+        following = iter(filled)
+        sources[i] = _BLOCK.sub(lambda _, following=following: next(following), cells[i]["source"])
     return sources, figures
 
 
@@ -112,35 +122,66 @@ def check_statements(page: Page, cells: list) -> None:
     """Raise a PageError for a tolerance or an expect block that is badly stated, which needs no run to see."""
     for index in range(len(cells)):
         tolerance_of(page, cells, index)
-    list(_expect_blocks(page, cells))
+    list(_blocks(page, cells))
 
 
-def _expect_blocks(page: Page, cells: list) -> Iterator[tuple[int, int, list]]:
-    """Each text cell with expect blocks: its index, that of the code cell above it, and what the author wrote in each.
+@dataclass(frozen=True)
+class _Block:
+    """A block as the author wrote it.
 
-    That is a list of figures and an answer, which may be "". A figure is its alt text, and its file as the page names
-    it and as a path.
+    Attributes:
+        kind: `expect` or `see`.
+        cell: the index of the code cell that it shows.
+        figures: of each the alt text, and its file as the page names it and as a path.
+        answer: to the question above the cell; it may be "".
+        folded: whether the cell above follows a question.
     """
+
+    kind: str
+    cell: int
+    figures: list[tuple[str, str, Path]]
+    answer: str
+    folded: bool
+
+    def filled(self, text: str, figures: list[Figure]) -> str:
+        if _MARKER.search(text):
+            raise ValueError(f"the cell prints the marker of such a block, {self.kind}")
+        fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
+        parts = [f"{fence}text\n{text}\n{fence}"] if text else []
+        parts += [f"![{figure.alt}]({figure.target})" for figure in figures]
+        if not parts:
+            raise ValueError("the cell prints and draws nothing")
+        if self.folded:
+            # GitHub and JupyterLab read markdown in a fold only between blank lines
+            parts = [_FOLDED, *parts, *([self.answer] if self.answer else []), _END]
+        elif self.kind == "expect":
+            parts = [_OPEN, *parts]
+        return f"<!-- {self.kind} -->\n" + "\n\n".join(parts) + f"\n<!-- /{self.kind} -->"
+
+
+def _blocks(page: Page, cells: list) -> Iterator[tuple[int, list[_Block]]]:
+    """Each text cell with blocks: its index, and its blocks in their order."""
     named: set[Path] = set()
     for i, cell in enumerate(cells):
         if cell["cell_type"] != "markdown" or not _MARKER.search(cell["source"]):
             continue
-        number, blocks = code_above(cells, i), _EXPECT.findall(cell["source"])
+        blocks, found, place = [], _BLOCK.findall(cell["source"]), cell_name(cells, i)
         try:
-            if number is None or 2 * len(blocks) != len(_MARKER.findall(cell["source"])):
-                raise ValueError(
-                    "an expect block stands below a code cell, begins with a line <!-- expect --> "
-                    "and ends with <!-- /expect -->"
-                )
-            stated = []
-            for block in map(_of_the_author, blocks):
-                figures = [_stated(page, alt, target, named) for alt, target in _FIGURE.findall(block)]
-                stated.append((figures, _FIGURE.sub("", block).strip()))
-            _check_answers(cell["source"], [answer for _, answer in stated], asks_to_predict(cells, number))
+            if 2 * len(found) != len(_MARKER.findall(cell["source"])):
+                raise ValueError(_WHERE)
+            for kind, source in found:
+                number = code_above(cells, i) if kind == "expect" else _code_below(cells, i)
+                if number is None:
+                    raise ValueError(_WHERE)
+                place = f"{_PLACES[kind]} {cell_name(cells, number)}"
+                own = _of_the_author(source)
+                figures = [_stated(page, alt, target, named) for alt, target in _FIGURE.findall(own)]
+                folded = kind == "expect" and asks_to_predict(cells, number)
+                blocks.append(_Block(kind, number, figures, _FIGURE.sub("", own).strip(), folded))
+            _check_answers(cell["source"], blocks)
         except ValueError as error:
-            place = cell_name(cells, i) if number is None else f"below {cell_name(cells, number)}"
             raise PageError(f"{page.text.name}, {place}: {error}") from None
-        yield i, number, stated
+        yield i, blocks
 
 
 def _stated(page: Page, alt: str, target: str, named: set[Path]) -> tuple[str, str, Path]:
@@ -163,9 +204,9 @@ def _of_the_author(block: str) -> str:
     return block[_WRITTEN.match(block).end() :].rstrip().removesuffix(_END).strip()
 
 
-def _check_answers(source: str, answers: list[str], folded: bool) -> None:
+def _check_answers(source: str, blocks: list[_Block]) -> None:
     """Refuse an answer that stands where it is in sight."""
-    if not folded and any(answers):
+    if any(block.answer and not block.folded for block in blocks):
         raise ValueError(
             "an expect block holds its figures, and what is written between its markers is replaced. Write the text "
             "below it; only the answer to a **Predict** belongs into the block"
@@ -198,20 +239,9 @@ def code_above(cells: list, index: int) -> int | None:
     return max((i for i, cell in enumerate(cells[:index]) if cell["cell_type"] == "code"), default=None)
 
 
-def _block(text: str, figures: list[Figure], answer: str, folded: bool) -> str:
-    if _MARKER.search(text):
-        raise ValueError("the cell above prints the marker of an expect block")
-    fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
-    parts = [f"{fence}text\n{text}\n{fence}"] if text else []
-    parts += [f"![{figure.alt}]({figure.target})" for figure in figures]
-    if not parts:
-        raise ValueError("the cell above the expect block prints and draws nothing")
-    if folded:
-        # GitHub and JupyterLab read markdown in a fold only between blank lines
-        parts = [_FOLDED, *parts, *([answer] if answer else []), _END]
-    else:
-        parts = [_OPEN, *parts]
-    return "<!-- expect -->\n" + "\n\n".join(parts) + "\n<!-- /expect -->"
+def _code_below(cells: list, index: int) -> int | None:
+    """The index of the first code cell below a text cell; None if there is none."""
+    return next((i for i in range(index + 1, len(cells)) if cells[i]["cell_type"] == "code"), None)
 
 
 def printed(cell: Mapping) -> str:

@@ -120,7 +120,7 @@ def _order(name: str) -> tuple:
 def _links(places: dict[Page, Heading]) -> Iterator[str]:
     """The first page with the claim of its section, the other pages with their numbers."""
     for i, (page, heading) in enumerate(places.items()):
-        number = page.name.partition("_")[0]
+        number = page.number
         shown = number if i else f"{number} {heading.source}"
         yield f"[{shown}]({page.text.name}#{heading.anchor})"
 

@@ -27,7 +27,7 @@ Written by `make index` from the outputs of the pages.\
 """
 _NAME = r"[A-Z]\w*(?:Error|Warning|Exception)"
 # at the beginning of a line, or after words that a cell has put before it: `a list: ValueError: ...`
-_SAID = re.compile(rf"^(?:[^\"']*[:\s])?({_NAME}): +(\S.*)$")
+_SAID = re.compile(rf"^(?:[^\"']*[:\s])?({_NAME}|WARNING:(?:absl|tensorflow)): *(\S.*)$")
 _SENTENCE = re.compile(r"(.+?[.!?])(?=\s+[A-Z`]|\s*$)", re.DOTALL)
 _LINES = 4  # a sentence that a page has broken is seldom longer
 
@@ -93,7 +93,7 @@ def messages(course: Sequence[Page]) -> str:
             parts.append(f"\n## {letter or 'No letters'}\n")
         fence = "``" if "`" in message else "`"
         space = " " if message.startswith("`") or message.endswith("`") else ""
-        links = (f"[{p.name.partition('_')[0]} {h.source}]({p.text.name}#{h.anchor})" for p, h in places)
+        links = (f"[{p.number} {h.source}]({p.text.name}#{h.anchor})" for p, h in places)
         parts.append(f"- {fence}{space}{message}{space}{fence} {name}: {', '.join(links)}")
     return "\n".join(parts) + "\n"
 

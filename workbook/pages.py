@@ -1,4 +1,5 @@
-"""A page of the workbook: `NN_topic.md`, which is edited, and `NN_topic.ipynb`, which is executed."""
+"""A page of the workbook: `NN_topic.md`, which is edited, and `NN_topic.ipynb`, which is executed; and so the fixes,
+`fixes_topic`."""
 
 from __future__ import annotations
 
@@ -24,7 +25,7 @@ METADATA = {
     "language_info": {"name": "python"},
 }
 
-_NAME = re.compile(r"\d\d_\w+")
+_NAME = re.compile(r"(?:\d\d|fixes)_\w+")
 # jupytext makes cells of fences in these languages too, and running the page would run them
 _OTHER_LANGUAGE = re.compile(r"%%(?:sh|bash|html|javascript|js|perl|ruby|latex|svg|R|cmd)\b")
 _NBVAL = re.compile(r"^\s*#+\s*((?:NBVAL|PYTEST_VALIDATE)_\w+)\s*$|^((?:nbval|pytest-validate)-.+)$", re.MULTILINE)
@@ -37,7 +38,7 @@ class PageError(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """A page, by the path of its text, `notebooks/NN_topic.md`."""
+    """A page, by the path of its text, `notebooks/NN_topic.md` or `notebooks/fixes_topic.md`."""
 
     text: Path
 
@@ -47,8 +48,22 @@ class Page:
 
     @property
     def has_name(self) -> bool:
-        """Whether the file is called as a page is, `NN_topic.md`; a README beside them is none."""
+        """Whether the file is called as a page is, `NN_topic.md` or `fixes_topic.md`; a README beside them is none."""
         return bool(_NAME.fullmatch(self.name))
+
+    @property
+    def number(self) -> str:
+        """What stands before its topic, `01` or `fixes`."""
+        return self.name.partition("_")[0]
+
+    @property
+    def topic(self) -> str:
+        return self.name.partition("_")[2]
+
+    @property
+    def has_cards(self) -> bool:
+        """Whether it is a page of fixes, whose cards can be run in any order."""
+        return self.number == "fixes"
 
     @property
     def notebook(self) -> Path:

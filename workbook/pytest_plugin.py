@@ -15,6 +15,7 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from workbook.agreement import disagreements
+from workbook.cards import last_card_first
 from workbook.comparing.outputs import outputs_difference
 from workbook.pages import Page, PageError, cell_name, never_executed, tolerance_of
 from workbook.running.environment import environment
@@ -125,6 +126,7 @@ class Notebook(IPyNbFile):
         page: the page that it belongs to.
         nb: the notebook as it is stored.
         run: its cells as they are now, executed.
+        order: the indices of its cells, as they were executed.
         stopped: what kept the cells from being executed to the end, or None.
     """
 
@@ -146,8 +148,11 @@ class Notebook(IPyNbFile):
 
     def setup(self) -> None:
         self.run = copy.deepcopy(self.nb.cells)
+        # rendering goes from top to bottom: cards that agree in both orders do not need each other
+        self.order = last_card_first(self.run) if self.page.has_cards else list(range(len(self.run)))
         try:
-            execute(self.run, self.path.parent, environment(**_changes(self.config)), after_errors=True)
+            in_order = [self.run[i] for i in self.order]
+            execute(in_order, self.path.parent, environment(**_changes(self.config)), after_errors=True)
         except Stopped as stopped:
             self.stopped = stopped
 
@@ -170,9 +175,10 @@ class Cell(IPyNbCell):
         described = f"{self.path.name}, {cell_name(cells, index)}"
         if never_executed(self.cell):
             raise Disagreement(f"{described}: was never executed\nTo mend it: {page.mend}")
-        if notebook.stopped and index >= notebook.stopped.index:
-            last, reason = cell_name(cells, notebook.stopped.index), notebook.stopped.reason
-            if index > notebook.stopped.index:
+        if notebook.stopped and notebook.order.index(index) >= notebook.stopped.index:
+            stopped_at, reason = notebook.order[notebook.stopped.index], notebook.stopped.reason
+            last = cell_name(cells, stopped_at)
+            if index != stopped_at:
                 raise Disagreement(f"{described}: was not executed, because of {last}: {reason}")
             raise Disagreement(f"{described}\n{self.cell.source}\n\n{reason}")
         if error := failure(notebook.run[index]):

@@ -38,7 +38,7 @@ def render(page: Page) -> list[str]:
     as_read = page.text.read_bytes()
     notebook = nbformat.v4.new_notebook(cells=page.read_text().cells, metadata=METADATA)
     for i, cell in enumerate(notebook.cells):
-        cell.id = f"{page.name[:2]}-{i:03d}"
+        cell.id = f"{page.number}-{i:03d}"
         cell.metadata = {k: v for k, v in cell.metadata.items() if k in CELL_METADATA}
     for i, source in solutions(page, notebook.cells).items():
         notebook.cells[i].source = source
