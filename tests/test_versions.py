@@ -10,13 +10,14 @@ from packaging.version import Version
 from tests.course import Course
 from workbook.__main__ import main
 from workbook.pages import ROOT, Page
-from workbook.versions import TAG, differences, pinned, requirements
+from workbook.versions import TAG, WORDING, differences, pinned, requirements
 
 STORED = [
     ("print('version 1')", "version 2\n", [TAG]),
     ("print('agrees')", "agrees\n", []),
     ("print('loss', 0.25)\n\nx = 1", "loss 0.5\n", []),
     ("from collections import gone", "", []),
+    ("print('ValueError: new words')", "ValueError: old words\n", [WORDING]),
 ]
 
 
@@ -38,7 +39,7 @@ def lines(tmp_path_factory):
 
 
 def test_every_cell_that_differs_is_named_with_its_reason(lines):
-    number, error = lines
+    number, error = lines[0]
     assert (
         number == '77_small.ipynb, In [3], under "A small page": stdout: 0.5 became 0.25: off by 0.25, allowed 0.00005'
     )
@@ -46,7 +47,11 @@ def test_every_cell_that_differs_is_named_with_its_reason(lines):
 
 
 def test_a_cell_that_prints_versions_may_differ(lines):
-    assert not any("In [1]" in line for line in lines)
+    assert not any("In [1]" in line for line in [*lines[0], *lines[1]])
+
+
+def test_a_message_that_depends_on_the_version_is_named_apart(lines):
+    assert len(lines[1]) == 1 and lines[1][0].startswith('77_small.ipynb, In [5], under "A small page": stdout: ')
 
 
 def test_a_page_that_cannot_be_compared_is_no_agreement(tmp_path):

@@ -2,7 +2,8 @@
 
 Makes a fresh environment with the newest versions of what requirements.txt names, and one with the oldest that the
 pages are tried with (requirements-oldest.txt), compares the pages in each, and names every cell that differs. Nothing
-stored changes. A cell tagged `versions` prints versions, and may differ.
+stored changes. A cell tagged `versions` prints versions, and may differ. One tagged `wording` prints a message that
+other versions word otherwise: it is named apart.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from workbook.setup import install, make
 
 FOLDER = ROOT / ".versions"
 ENVIRONMENTS = ("newest", "oldest")
-TAG = "versions"
+TAG, WORDING = "versions", "wording"
 
 _COLOUR = re.compile(r"#x1B\[[0-9;]*m")  # as a report in XML writes the escape sequences of a terminal
 
@@ -60,8 +61,13 @@ def installed(python: Path, names: Sequence[str]) -> dict[str, str]:
     return dict(zip(names, done.stdout.split()))
 
 
-def differences(python: Path, chosen: Sequence[Page], folder: Path = ROOT, processes: str = "auto") -> list[str]:
-    """Compare pages in an environment. Returns a line for each cell that differs.
+def differences(
+    python: Path, chosen: Sequence[Page], folder: Path = ROOT, processes: str = "auto"
+) -> tuple[list[str], list[str]]:
+    """Compare pages in an environment.
+
+    Returns:
+        A line for each cell that differs; and one for each that does, and is tagged as a matter of wording.
 
     Args:
         python: of the environment.
@@ -80,26 +86,29 @@ def differences(python: Path, chosen: Sequence[Page], folder: Path = ROOT, proce
         cases = list(ElementTree.parse(report).iter("testcase")) if report.is_file() else []
     if not cases or done.returncode > 1:  # 1: it ran to the end, and something failed
         raise RuntimeError(f"pytest could not compare:\n{done.stdout}{done.stderr}")
-    return list(_lines(cases, chosen))
+    tags = {cell: tags for page in chosen for cell, tags in _tagged(page)}
+    found: tuple[list[str], list[str]] = [], []
+    for cell, reason in _failures(cases):
+        of_cell = tags.get(cell.partition(", under")[0], [])
+        if TAG not in of_cell:
+            found[WORDING in of_cell].append(f"{cell}: {reason}")
+    return found
 
 
-def _lines(cases: Sequence[ElementTree.Element], chosen: Sequence[Page]) -> Iterator[str]:
-    may_differ = {cell for page in chosen for cell in _tagged(page)}
+def _failures(cases: Sequence[ElementTree.Element]) -> Iterator[tuple[str, str]]:
+    """The cell, as a message names it, and the reason."""
     for case in cases:
         for failure in case:
             if failure.tag in ("failure", "error"):
                 message = _COLOUR.sub("", failure.text).strip()
-                cell = message.partition("\n")[0]
-                if cell.partition(", under")[0] not in may_differ:
-                    yield f"{cell}: {_reason(message)}"
+                yield message.partition("\n")[0], _reason(message)
 
 
-def _tagged(page: Page) -> Iterator[str]:
-    """How messages begin that speak of the cells which may differ."""
+def _tagged(page: Page) -> Iterator[tuple[str, list[str]]]:
+    """How messages begin that speak of a cell, with its tags."""
     code = [cell for cell in page.read_notebook().cells if cell.cell_type == "code"]
     for number, cell in enumerate(code, 1):
-        if TAG in cell.metadata.get("tags", []):
-            yield f"{page.notebook.name}, In [{number}]"
+        yield f"{page.notebook.name}, In [{number}]", cell.metadata.get("tags", [])
 
 
 def _reason(message: str) -> str:
@@ -125,13 +134,17 @@ def agrees(which: str, folder: Path, chosen: Sequence[Page]) -> bool:
     print(f"{which}: TensorFlow {found['tensorflow']}, Keras {found['keras']}, set up in {ready - started:.0f} s")
     print(f"  not as pinned: {', '.join(others) or 'nothing'}", flush=True)
     try:
-        lines = differences(python, chosen)
+        lines, wordings = differences(python, chosen)
     except RuntimeError as error:
         print(f"  {error}")
         return False
     outcome = f"cells that differ: {len(lines)}" if lines else "all agree"
     print(f"  {outcome}, compared in {time.perf_counter() - ready:.0f} s")
     for line in lines:
+        print(f"    {line}")
+    if wordings:
+        print(f"  messages that are worded otherwise, as their tags say: {len(wordings)}")
+    for line in wordings:
         print(f"    {line}")
     if lines:
         print(f"  to see a whole page: {python} -m pytest --nbval notebooks/NN_topic.ipynb")
