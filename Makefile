@@ -1,5 +1,6 @@
 # make lab     bring your copy of the pages up to date, and open it in JupyterLab
 # make progress  show which exercises of your copy are right, wrong, or waiting  [PAGES=... EXECUTE=--execute]
+# make find    name the sections that answer an error message that you paste
 # make copy    bring your copy up to date, and no more: for another editor
 # make author  open the course's own pages in JupyterLab
 # make test    execute every page again, compare, and run the tests
@@ -18,13 +19,16 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: lab progress copy author test render full sensitivity claims stability versions index lock setup clean
+.PHONY: lab progress find copy author test render full sensitivity claims stability versions index lock setup clean
 
 lab: setup
 	$(BIN)/python -m workbook lab
 
 progress: setup
 	$(BIN)/python -m workbook progress $(EXECUTE) $(PAGES)
+
+find: setup
+	@$(BIN)/python -m workbook find
 
 copy: setup
 	$(BIN)/python -m workbook copy

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbook import full, grade, index, learner, progress, render, stability, versions
+from workbook import find, full, grade, index, learner, progress, render, stability, versions
 from workbook.agreement import disagreements
 from workbook.pages import NOTEBOOKS, ROOT, PageError, find_page, pages
 
@@ -90,6 +90,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command.add_argument("names", nargs="*", metavar="pages", help="such as 01_sequential, or 01; default: all")
     command.add_argument(
         "--execute", action="store_true", help="run the pages first, instead of reading what is stored"
+    )
+    command = add(find.run, "find", "name the sections that answer an error message")
+    command.add_argument(
+        "message", nargs="*", help="as it was printed, or the whole traceback; default: what is pasted"
     )
     add(author, "author", "open the course's own pages in JupyterLab, to write on them", **others)
     add(test, "test", "execute every page again, compare, and run the tests", epilog="Other arguments go to pytest.")
