@@ -48,6 +48,16 @@ def test_a_name_stands_with_the_first_section_of_each_page(tmp_path):
     assert text.count("- `") == 2 and text.count("## keras.layers\n") == 1
 
 
+def test_the_fixes_count_for_names_that_no_page_has(tmp_path):
+    course = Course(tmp_path)
+    cell = "\n\n```python\nimport tensorflow as tf\n\ntf.constant(1)\n```\n"
+    page = course.page("01_a", "# A" + cell)
+    fixes = course.page("fixes_b", "# B" + cell + "\n### It is gone\n\n```python\ntf.Session()\n```\n")
+    text = index([page, fixes])
+    assert "- `tf.constant`: [01 A](01_a.md#a)\n" in text
+    assert "- `tf.Session`: [fixes It is gone](fixes_b.md#it-is-gone)\n" in text
+
+
 def test_a_cell_that_cannot_be_read_is_named(tmp_path):
     page = Course(tmp_path).page("01_a", "# A\n\n```python\nx = !ls\n```\n")
     with pytest.raises(PageError, match=r"01_a\.md, the cell at line 3"):

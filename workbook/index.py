@@ -2,7 +2,7 @@
 `python -m workbook index`.
 
 notebooks/index.md lists every public name that the cells of the pages use, with the first section of
-each page that uses it. Names are resolved by reading the cells; nothing is imported or executed.
+each page that uses it; the fixes count for names that no other page has. Names are resolved by reading the cells; nothing is imported or executed.
 """
 
 from __future__ import annotations
@@ -28,8 +28,9 @@ _TITLE = """\
 # Index of Keras and TensorFlow names
 
 Every name of `keras` and of `tf` that the cells of the pages use, those that are gone included: the section says so.
-A link leads to the first section of a page in which the name stands. The main methods of objects, such as `fit`, are in
-the [glossary](glossary.md), and errors and warnings among the [messages](messages.md).
+A link leads to the first section of a page in which the name stands, and to the fixes where no page has it. The main
+methods of objects, such as `fit`, are in the [glossary](glossary.md), and errors and warnings among the
+[messages](messages.md).
 
 Written by `make index` from the pages.\
 """
@@ -93,6 +94,9 @@ def uses(course: Sequence[Page]) -> dict[str, dict[Page, Heading]]:
                 raise PageError(f"{page.text.name}, the cell at line {line} is not Python: {error}") from None
             for name in names:
                 found.setdefault(name, {}).setdefault(page, document.heading_above(line))
+    for name, places in found.items():
+        taught = {page: heading for page, heading in places.items() if not page.has_cards}
+        found[name] = taught or places
     return found
 
 

@@ -18,10 +18,11 @@ _TITLE = """\
 # Messages
 
 Every error and warning that the pages print, by its first sentence, in the order of the alphabet. A link leads to the
-section that causes it on purpose, and says what to write instead.
+card or the section that causes it on purpose, and says what to write instead.
 
-Search this page for the beginning of yours. Leave out what is your own: names, shapes, numbers. The names of Keras and
-TensorFlow are in the [index](index.md).
+Search this page for the beginning of yours, and leave out what is your own: names, shapes, numbers. Or paste the whole
+message into `make find`. Without a message, but with a number that looks wrong, begin with the
+[symptoms](fixes_symptoms.md). The names of Keras and TensorFlow are in the [index](index.md).
 
 Written by `make index` from the outputs of the pages.\
 """
