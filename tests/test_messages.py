@@ -22,6 +22,7 @@ def printed(text, name="stdout"):
         ("TypeError: one\nKeyError: 'two'\n", [("TypeError", "one"), ("KeyError", "'two'")]),
         ("TypeError: it ends\n\nhere. And\n", [("TypeError", "it ends")]),
         ("ValueError: see `tf.data` in e.g. 3.15. It is new\n", [("ValueError", "see `tf.data` in e.g. 3.15")]),
+        ("WARNING:absl:It is a legacy file. Save it anew\n", [("WARNING:absl", "It is a legacy file")]),
         ('    raise ValueError(f"{n} images: too few")\n', []),
         ("the error: 0.5, Warning:\nan Error is: here\n", []),
     ],

@@ -18,7 +18,7 @@ import numpy as np
 import tensorflow as tf
 
 from exercises.exercise import Exercise, WrongAnswer
-from exercises.kinds.training import Arrays, Deadline, Run, Watch, accuracy, judged, refuse_trained, seeded
+from exercises.kinds.training import Arrays, Deadline, Run, Watch, accuracy, judged, refuse_trained, seeded, trace_once
 
 
 @dataclass(kw_only=True)
@@ -178,6 +178,7 @@ def _watched_by(watch: Watch) -> Iterator[None]:
         callbacks = given.arguments.get("callbacks")
         callbacks = getattr(callbacks, "callbacks", callbacks)  # of a CallbackList
         given.arguments["callbacks"] = [*keras.tree.flatten(callbacks or []), watch]
+        trace_once(self)
         return fit(*given.args, **given.kwargs)
 
     with mock.patch.object(keras.Model, "fit", watched):

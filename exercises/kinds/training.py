@@ -73,6 +73,7 @@ class Training(Exercise):
                 refuse_trained(model, known)
                 keras.utils.set_random_seed(seed)  # the answer may have set a seed of its own
                 told = "Keras cannot train it. Do the loss and the metrics fit the labels, which are indices?"
+                trace_once(model)
                 tried(lambda: model.fit(x_train, y_train, callbacks=[watch], **settings), told)
             runs.append(Run(accuracy(model, x_val, y_val), watch))
         return judged(runs, self.at_least)
@@ -91,6 +92,12 @@ class Training(Exercise):
         if shape != wanted:
             raise WrongAnswer(f"For {len(examples)} examples it gives {shape}. It should give {wanted}.")
         self.refuse(model)
+
+
+def trace_once(model: keras.Model) -> None:
+    """Let `fit` trace its step once: an optimizer that makes its variables within the step costs a second tracing."""
+    if model.built and model.compiled:
+        model.optimizer.build(model.trainable_variables)
 
 
 @contextmanager

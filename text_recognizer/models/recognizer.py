@@ -313,6 +313,8 @@ class Recognizer:
             keras.Model(images, probabilities, name=self.network.name).save(beside)
 
     def _train(self, training, **arguments):
+        # what the optimizer keeps would be made while the step is traced, which TensorFlow then does a second time
+        self.network.optimizer.build(self.network.trainable_variables)
         # a stream cannot be shuffled, and Keras would warn that it is asked to
         return self.network.fit(training, shuffle=False, **arguments)
 
