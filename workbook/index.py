@@ -1,8 +1,9 @@
 """Write the index of Keras' and TensorFlow's names, and the page of messages: `make index`, or
 `python -m workbook index`.
 
-notebooks/index.md lists every public name that the cells of the pages use, with the first section of
-each page that uses it; the fixes count for names that no other page has. Names are resolved by reading the cells; nothing is imported or executed.
+notebooks/index.md lists every public name that the cells of the pages use, with the first section of each page that
+uses it; the fixes count for names that no other page has. Names are resolved by reading the cells; nothing is imported
+or executed.
 """
 
 from __future__ import annotations
