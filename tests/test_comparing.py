@@ -52,6 +52,7 @@ SAME = {
         "/var/T/ipykernel_9/88.py:1: UserWarning",
     ),
     "a temporary folder": ("/tmp/tmpab12cd34/m.keras", "/var/folders/x/tmpzz99_abc/m.keras"),
+    "a generated file": ("/tmp/__autograph_generated_fileab12.py", "/var/x/__autograph_generated_filez_9.py"),
     "the smallest step of a rounding": ("1.00", "1.01"),
     "one in ten thousand": ("1.00000", "1.00010"),
     "one in ten thousand, with an exponent": ("1.2000e+06", "1.2001e+06"),

@@ -52,6 +52,7 @@ _PLACES = [
     (re.compile(r"[^\s'\"<>|=(]*[/\\]site-packages[/\\]"), "site-packages/"),
     (re.compile(r"[^\s'\"<>|=(]*[/\\]lib[/\\]python3\.\d+[/\\]"), "python/"),
     (re.compile(r"[^\s'\"<>|=(]*[/\\]ipykernel_\d+[/\\]\d+\.py(?::\d+)?"), "<cell>"),
+    (re.compile(r"[^\s'\"<>|=(]*[/\\]__autograph_generated_file\w+\.py"), "<autograph>"),
     (re.compile(r"[^\s'\"<>|=(]*[/\\]tmp[a-z0-9_]{8}(?=[/\\'\"\s]|$)"), "<temporary folder>"),
 ]
 
