@@ -52,6 +52,7 @@ SAME = {
         "/var/T/ipykernel_9/88.py:1: UserWarning",
     ),
     "a temporary folder": ("/tmp/tmpab12cd34/m.keras", "/var/folders/x/tmpzz99_abc/m.keras"),
+    "a file of the course": ("/a/text_recognizer/ctc.py:3: UserWarning", r"C:\b\text_recognizer/ctc.py:3: UserWarning"),
     "a generated file": ("/tmp/__autograph_generated_fileab12.py", "/var/x/__autograph_generated_filez_9.py"),
     "the smallest step of a rounding": ("1.00", "1.01"),
     "one in ten thousand": ("1.00000", "1.00010"),

@@ -50,6 +50,7 @@ _TENSORFLOW_LOG = re.compile(
 
 _PLACES = [
     (re.compile(r"[^\s'\"<>|=(]*[/\\]site-packages[/\\]"), "site-packages/"),
+    (re.compile(r"[^\s'\"<>|=(]*[/\\](?=(?:text_recognizer|exercises|workbook)[/\\]\w)"), ""),
     (re.compile(r"[^\s'\"<>|=(]*[/\\]lib[/\\]python3\.\d+[/\\]"), "python/"),
     (re.compile(r"[^\s'\"<>|=(]*[/\\]ipykernel_\d+[/\\]\d+\.py(?::\d+)?"), "<cell>"),
     (re.compile(r"[^\s'\"<>|=(]*[/\\]__autograph_generated_file\w+\.py"), "<autograph>"),
