@@ -266,9 +266,14 @@ def test_a_damaged_notebook_is_named_and_mended(page, course):
 
 
 def test_printed_fences_stay_inside_their_block(page):
-    edit(page.text, 'print("loss', 'print("```")\nprint("loss')
+    edit(page.text, 'print("loss', 'print("like this:\\n\\n```\\nx = 1\\n```\\n\\n```")\nprint("loss')
     render(page)
-    assert "````text\n```\nloss 0.1234" in page.text.read_text(encoding="utf-8")
+    text = page.text.read_text(encoding="utf-8")
+    assert "*What to expect:*\n\n\n    like this:\n\n    ```\n    x = 1\n    ```\n\n    ```\n    loss 0.1234" in text
+    assert render(page) == [] and list(disagreements(page)) == []
+    assert page.text.read_text(encoding="utf-8") == text and len(page.read_text().cells) == len(
+        page.read_notebook().cells
+    )
 
 
 def test_find_page():

@@ -45,7 +45,9 @@ _WHERE = (
 _OPEN, _FOLDED, _END = "*What to expect:*", "<details>\n<summary>What to expect</summary>", "</details>"
 # what render has put before the author's lines: the first line or two, and what the cell prints
 _WRITTEN = re.compile(
-    rf"\s*(?:{re.escape(_OPEN)}|{re.escape(_FOLDED)})?\s*(?:^(`{{3,}})text\n.*?^\1$)?", re.DOTALL | re.MULTILINE
+    rf"(?:{re.escape(_OPEN)}|{re.escape(_FOLDED)})?(?:\n+ {{4}}[^\n]*)+"
+    rf"|\s*(?:{re.escape(_OPEN)}|{re.escape(_FOLDED)})?\s*(?:^```text\n.*?^```$)?",
+    re.DOTALL | re.MULTILINE,
 )
 _QUESTION = re.compile(r"\*\*Predict\b")
 _ANSWER = re.compile(r"<!-- /expect -->\s*(\*\*[A-E]\.?\*\*.*)")
@@ -146,8 +148,7 @@ class _Block:
     def filled(self, text: str, figures: list[Figure]) -> str:
         if _MARKER.search(text):
             raise ValueError(f"the cell prints the marker of such a block, {self.kind}")
-        fence = "`" * max(3, 1 + max(map(len, re.findall(r"`+", text)), default=0))
-        parts = [f"{fence}text\n{text}\n{fence}"] if text else []
+        parts = [_code(text)] if text else []
         parts += [f"![{figure.alt}]({figure.target})" for figure in figures]
         if not parts:
             raise ValueError("the cell prints and draws nothing")
@@ -157,6 +158,13 @@ class _Block:
         elif self.kind == "expect":
             parts = [_OPEN, *parts]
         return f"<!-- {self.kind} -->\n" + "\n\n".join(parts) + f"\n<!-- /{self.kind} -->"
+
+
+def _code(text: str) -> str:
+    """A text as a block of code: in a fence, or, since jupytext would take a fence in it for its end, indented."""
+    if "```" not in text:
+        return f"```text\n{text}\n```"
+    return "\n" + "\n".join(f"    {line}".rstrip() for line in text.split("\n"))
 
 
 def _blocks(page: Page, cells: list) -> Iterator[tuple[int, list[_Block]]]:
