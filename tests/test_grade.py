@@ -290,7 +290,7 @@ def test_which_page_a_notebook_is(tmp_path, file, source, page):
         ("x.ipynb", b"\xff\xfe", "the file is no notebook: UnicodeDecodeError"),
         ("x.ipynb", b"[" * 100_000, "the file is no notebook: "),
         ("x.ipynb", b" " * 2001, "the file has 2,001 bytes, and more than 2,000 are not read"),
-        ("17_errata.md", b"```python\n1\n```\n", "page 17_errata has no exercises"),
+        ("fixes_data.md", b"```python\n1\n```\n", "page fixes_data has no exercises"),
         ("x.ipynb", nbformat.writes(new_notebook()).encode(), "it has no exercises of the course"),
     ],
 )

@@ -123,7 +123,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"unrecognized arguments: {' '.join(options.others)}")
     if hasattr(options, "pages"):
         try:
-            options.pages = [find_page(name) for name in options.pages] or pages()
+            all_pages = [page for page in pages() if not (page.has_cards and options.run is full.run)]  # no results
+            options.pages = [find_page(name) for name in options.pages] or all_pages
         except ValueError as error:
             parser.error(str(error))
     return options.run(options)
