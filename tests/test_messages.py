@@ -62,6 +62,15 @@ def test_messages_lead_to_their_sections_in_the_order_of_the_alphabet(tmp_path):
     ]
 
 
+def test_cards_come_before_sections(tmp_path):
+    course = Course(tmp_path)
+    made = [course.page(name, "# Top\n\n```python\n1\n```\n") for name in ("01_a", "fixes_b")]
+    cell = nbformat.v4.new_code_cell("1", outputs=printed("KeyError: 'w'\n"))
+    for page in made:
+        nbformat.write(nbformat.v4.new_notebook(cells=[cell]), page.notebook)
+    assert "- `'w'` KeyError: [fixes Top](fixes_b.md#top), [01 Top](01_a.md#top)\n" in messages(made)
+
+
 def test_the_list_is_the_one_that_would_be_written():
     up_to_date = MESSAGES.read_text(encoding="utf-8") == messages(pages())
     assert up_to_date, "notebooks/messages.md does not say what the pages print. To mend it: make index"

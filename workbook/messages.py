@@ -70,9 +70,9 @@ def first_sentence(message: str) -> str:
 
 
 def shown(course: Sequence[Page]) -> dict[tuple[str, str], list[tuple[Page, Heading]]]:
-    """For each message, its class and first sentence, the sections that print it."""
+    """For each message, its class and first sentence, the cards and sections that print it, cards first."""
     found: dict[tuple[str, str], list[tuple[Page, Heading]]] = {}
-    for page in course:
+    for page in sorted(course, key=lambda page: not page.has_cards):
         document = Document(page.text)
         lines = [line for line, info, _ in document.fences if info.split()[:1] == ["python"]]
         cells = [cell for cell in page.read_notebook().cells if cell.cell_type == "code" and cell.source.strip()]
