@@ -58,7 +58,8 @@ class Page:
 
     @property
     def topic(self) -> str:
-        return self.name.partition("_")[2]
+        """What its exercises, answers and accidents are called; the fixes have none, and are no page of a topic."""
+        return self.name if self.has_cards else self.name.partition("_")[2]
 
     @property
     def has_cards(self) -> bool:
