@@ -20,6 +20,8 @@ from workbook.running.execute import execute, failure
 SILENT, SAID = "Nothing is said, and the result is wrong", "A message is shown"
 SYMPTOMS = "fixes_symptoms"
 PARTS = ["**You see**", "<!-- see -->", "**You wrote**", "```python", "**Write**", "```python", "**Why**"]
+# of what cannot be raised here, for want of a GPU or since it would install something: quoted, with a link
+QUOTED = ["**You see**", "```text", "**You wrote**", "**Write**", "```python", "**Why**"]
 MOST = 40  # cards a page
 # how many mistakes (E, X) and questions (Q) the course grew from; each number is a tag on some card
 NUMBERS = {"X": 14, "E0": 26, "E1": 24, "E2": 44, "E3": 28, "E4": 36, "Q0": 3, "Q1": 4, "Q2": 23, "Q3": 22, "Q4": 13}
@@ -136,17 +138,21 @@ def test_the_silent_cards_come_first_and_none_has_a_message(page):
 @of_cards
 def test_each_card_has_its_parts_and_what_it_writes_is_asserted(page):
     for heading, kind, source in headings_of(page):
-        parts = re.findall(
-            r"^(\*\*You see\*\*|<!-- see -->|\*\*You wrote\*\*|```python|\*\*Write\*\*|\*\*Why\*\*)", source, re.M
-        )
-        # more than one cell is allowed to either side
-        parts = [part for i, part in enumerate(parts) if part != "```python" or parts[i - 1] != part]
-        assert parts == PARTS, heading.source
+        found = re.findall(r"^(\*\*(?:You see|You wrote|Write|Why)\*\*|<!-- see -->|```(?:python|text))", source, re.M)
+        parts = [
+            part for i, part in enumerate(found) if part != found[i - 1]
+        ]  # several cells are allowed to either side
+        seen = source.partition("**You see**")[2].partition("**You wrote**")[0]
+        if "<!-- see -->" not in seen:
+            assert parts == QUOTED and "[quoted](https://" in source, heading.source
+        else:
+            assert [part for part in parts if part != "```text"] == PARTS, heading.source
         mended, why = source.partition("**Write**")[2].split("**Why**")
         assert re.search(r"^ *assert ", mended, re.M), f"{heading.source}: nothing is asserted"
         assert "](" in why, f"{heading.source}: it says nowhere who teaches it"
-        seen = source.partition("**You see**")[2].partition("<!-- see -->")[0].strip()
-        assert seen or kind == SAID, f"{heading.source}: a symptom needs a sentence"
+        assert seen.partition("<!-- see -->")[0].strip() or kind == SAID, (
+            f"{heading.source}: a symptom needs a sentence"
+        )
 
 
 def test_no_number_is_lost():
