@@ -184,6 +184,15 @@ def test_a_card_uses_no_name_of_another_card(tmp_path):
     assert not wrong, "\n".join(wrong)
 
 
+@fixes
+def test_a_quoted_message_stands_on_one_line(page):
+    """A search goes through a file line by line."""
+    code = re.compile(r"^(```+).*?^\1$|^ {4}[^\n]*$", re.DOTALL | re.MULTILINE)
+    prose = code.sub("", page.text.read_text(encoding="utf-8"))
+    quoted = (found[2] for found in re.finditer(r"(?<!`)(`+)(?!`)(.+?)(?<!`)\1(?!`)", prose, re.DOTALL))
+    assert not [text for text in quoted if "\n" in text]
+
+
 @long
 @fixes
 def test_each_card_runs_alone(page):
