@@ -53,7 +53,7 @@ def page(tmp_path):
 def test_a_section_ends_where_the_next_begins(page):
     found = sections(page)
     assert [section.line for section in found] == [1, 5, 7, 13]
-    assert found[2].anchor == "labels-meet-the-wrong-loss" and "FileNotFound" not in found[2].text
+    assert found[2].heading == "Labels meet the wrong loss" and "FileNotFound" not in found[2].text
 
 
 @pytest.mark.parametrize(

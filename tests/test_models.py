@@ -226,6 +226,14 @@ def test_a_network_that_cannot_be_saved_is_refused_before_the_training():
         CharacterModel(DATA, plain).fit()
 
 
+def test_the_step_is_traced_once(build, monkeypatch):
+    model, traced = build(), []
+    step = model.network.train_step
+    monkeypatch.setattr(model.network, "train_step", lambda data: traced.append(data) or step(data))
+    model.fit((X_TRAIN[:64], Y_TRAIN[:64]), epochs=2, validation_fraction=0, batch_size=32, verbose=0)
+    assert len(traced) == 1
+
+
 def test_a_second_fit_goes_on_where_the_first_stopped(build):
     model = build()
     model.fit(epochs=1, batch_size=100, verbose=0)

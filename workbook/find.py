@@ -29,14 +29,12 @@ class Section:
         file: the page, by the name of its file.
         line: of the heading, from 1.
         heading: as it is written.
-        anchor: as GitHub makes it.
         text: with its code and outputs.
     """
 
     file: str
     line: int
     heading: str
-    anchor: str
     text: str
 
 
@@ -46,7 +44,7 @@ def sections(page: Page) -> list[Section]:
     lines = document.source.splitlines()
     ends = [heading.line - 1 for heading in document.headings[1:]] + [len(lines)]
     return [
-        Section(page.text.name, heading.line, heading.source, heading.anchor, "\n".join(lines[heading.line - 1 : end]))
+        Section(page.text.name, heading.line, heading.source, "\n".join(lines[heading.line - 1 : end]))
         for heading, end in zip(document.headings, ends)
     ]
 
