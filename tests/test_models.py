@@ -230,6 +230,7 @@ def test_the_step_is_traced_once(build, monkeypatch):
     model, traced = build(), []
     step = model.network.train_step
     monkeypatch.setattr(model.network, "train_step", lambda data: traced.append(data) or step(data))
+    model.compile(steps_per_execution=1)  # several in one call are a first one and a loop, which is two
     model.fit((X_TRAIN[:64], Y_TRAIN[:64]), epochs=2, validation_fraction=0, batch_size=32, verbose=0)
     assert len(traced) == 1
 

@@ -164,17 +164,19 @@ def test_the_memory_of_a_dense_network_by_hand():
     assert need.inference == 4 * 7 * (20 + 20)  # a layer's input and output, where they are largest
 
 
-def test_training_keeps_what_is_normalized_and_what_is_rectified():
-    network = subclassed()
+@pytest.mark.parametrize("build", [subclassed, functional])
+def test_training_keeps_what_is_normalized_and_the_functional_network_what_is_rectified_too(build):
+    network = build()
     network.compile(keras.optimizers.SGD(momentum=0.9), "mse")
     one, two = (memory(network, IMAGE, batch_size).kept for batch_size in (1, 2))
 
-    table = profile(network)
-    kept = table[table.type == "ReLU"].output_bytes.sum()
+    table = profile(subclassed())
+    rectified = table[table.type == "ReLU"].output_bytes
     # What was normalized is as large as its ReLU, but where only every fourth pixel is used. There it is the block's
     # input, which is normalized twice, once for each path, and kept once.
-    normalized = table[table.type == "BatchNormalization"]
-    kept += normalized.output_bytes.sum() - normalized.filter(like="shortcut", axis="index").output_bytes.sum()
+    normalized = table[table.type == "BatchNormalization"].output_bytes
+    kept = normalized.sum() - normalized.filter(like="shortcut").sum()
+    kept += rectified.sum() if build is functional else rectified["relu"]  # the network's last, behind no convolution
     image, pooled = 4 * 16 * 16 * 3, 4 * 32
     assert two - one == kept + image + pooled
 

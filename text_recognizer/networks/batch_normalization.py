@@ -23,29 +23,39 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        if not (training and self.trainable and mask is None and self._is_fusible(inputs)):
+        if mask is not None or not self.is_fused(inputs, training):
             return super().call(inputs, training=training, mask=mask)
+        outputs, mean, variance = self.fused(inputs)
+        self.follow(mean, variance)
+        return outputs
+
+    def is_fused(self, inputs, training):
+        """Return whether `call` takes TensorFlow's operation for these inputs."""
+        on_tensorflow = keras.backend.backend() == "tensorflow"
+        images = len(inputs.shape) == 4 and keras.backend.standardize_dtype(inputs.dtype) != "float64"
+        last = self.axis in (-1, 3) and self.variable_dtype == "float32"
+        special = self.synchronized or getattr(self, "renorm", False)  # Keras 3.14 has no renorm
+        fusible = on_tensorflow and images and last and self.scale and self.center and not special
+        return bool(training and self.trainable and fusible)
+
+    def fused(self, inputs):
+        """Return the outputs of a training step, and the batch's mean and variance; nothing is changed."""
         import tensorflow as tf
 
         outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(
             inputs, self.gamma, self.beta, epsilon=self.epsilon, is_training=True
         )
         count = tf.cast(tf.size(inputs) / tf.size(mean), "float32")
-        variance *= (count - 1) / count  # the population's, estimated, becomes the batch's, which Keras keeps
+        return outputs, mean, variance * (count - 1) / count  # the population's, estimated, becomes the batch's
+
+    def follow(self, mean, variance):
+        """Let the moving statistics follow those of a batch."""
         for moving, now in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + now * (1 - self.momentum))
-        return outputs
 
     def in_keras(self, input_shape=None):
         """Return the layer of Keras that stands for this one in an export, without the weights."""
         return keras.layers.BatchNormalization.from_config(self.get_config())
-
-    def _is_fusible(self, inputs):
-        on_tensorflow = keras.backend.backend() == "tensorflow"
-        images = len(inputs.shape) == 4 and keras.backend.standardize_dtype(inputs.dtype) != "float64"
-        last = self.axis in (-1, 3) and self.variable_dtype == "float32"
-        special = self.synchronized or getattr(self, "renorm", False)  # Keras 3.14 has no renorm
-        return on_tensorflow and images and last and self.scale and self.center and not special
 
 
 def normalized_relu(momentum):
