@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -73,7 +73,7 @@ class Training(Exercise):
                 refuse_trained(model, known)
                 keras.utils.set_random_seed(seed)  # the answer may have set a seed of its own
                 told = "Keras cannot train it. Do the loss and the metrics fit the labels, which are indices?"
-                trace_once(model, x_train[:2], y_train[:2])
+                trace_once(model)
                 tried(lambda: model.fit(x_train, y_train, callbacks=[watch], **settings), told)
             runs.append(Run(accuracy(model, x_val, y_val), watch))
         return judged(runs, self.at_least)
@@ -94,19 +94,10 @@ class Training(Exercise):
         self.refuse(model)
 
 
-def trace_once(model: keras.Model, x: np.ndarray, y: np.ndarray) -> None:
-    """Let `fit` trace its step once: what optimizer and metrics make within the step costs a second tracing.
-
-    Args:
-        model: built and compiled; any other is left as it is.
-        x, y: a few examples.
-    """
-    if not (model.built and model.compiled):
-        return
-    model.optimizer.build(model.trainable_variables)
-    with suppress(Exception):  # labels that do not fit: `fit` says so, in Keras' words
-        model.compute_metrics(x, y, model(x, training=False))
-        model.reset_metrics()
+def trace_once(model: keras.Model) -> None:
+    """Let `fit` trace its step once: an optimizer that makes its variables within the step costs a second tracing."""
+    if model.built and model.compiled:
+        model.optimizer.build(model.trainable_variables)
 
 
 @contextmanager
