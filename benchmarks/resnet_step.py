@@ -162,8 +162,9 @@ def keras_steps(
     optimizer=None,
     jit_compile=False,
 ):
-    import keras
     import tensorflow as tf
+
+    from text_recognizer.networks import resnet
 
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
@@ -173,7 +174,7 @@ def keras_steps(
     if unfused:
         unfuse(model)
     if kept:
-        keras.remat = lambda function: function
+        resnet.recomputed = lambda function: function
     compiled(model, optimizer, jit_compile, at_once or 1)
     x, y = random_batch(*arguments.batch)
     if not at_once:

@@ -186,7 +186,7 @@ def test_subclassed_and_functional_give_tensorflow_the_same_graph_but_for_what_i
     assert subclassed["FusedBatchNormV3"] == 2 * normalized - 1  # not the one at the network's end
     assert subclassed["FusedBatchNormGradV3"] == normalized and subclassed["AssignVariableOp"] == 2 * normalized
 
-    monkeypatch.setattr(keras, "remat", lambda function: function)
+    monkeypatch.setattr("text_recognizer.networks.resnet.recomputed", lambda function: function)
     assert operations(small(levels=[1])) == functional
 
 

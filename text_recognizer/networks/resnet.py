@@ -18,6 +18,7 @@ from keras import layers
 from text_recognizer.arguments import whole_number
 from text_recognizer.networks.arguments import check_each
 from text_recognizer.networks.batch_normalization import BatchNormalization
+from text_recognizer.networks.recompute import recomputed
 
 PACKAGE = "text_recognizer"
 
@@ -96,7 +97,7 @@ class PreActConv2D(_InKeras, layers.Layer):
             x, mean, variance = self.batch_norm.fused(x)
             return self._convolved(x), mean, variance
 
-        outputs, mean, variance = keras.remat(normalized)(inputs)
+        outputs, mean, variance = recomputed(normalized)(inputs)
         self.batch_norm.follow(mean, variance)  # once: what stands in `normalized` is done twice
         return outputs
 
