@@ -48,7 +48,7 @@ class PreActConv2D(_InKeras, layers.Layer):
     https://github.com/uxlfoundation/oneDNN/issues/6035.
 
     On TensorFlow, a training step keeps the inputs alone for its gradients, and normalizes them a second
-    time when it comes to those: some percent more time for half the memory. The idea is that of
+    time when it comes to those: about a tenth more time for half the memory. The idea is that of
     G. Pleiss et al., "Memory-Efficient Implementation of DenseNets", arXiv:1707.06990.
 
     Args:
