@@ -230,9 +230,26 @@ def test_the_step_is_traced_once(build, monkeypatch):
     model, traced = build(), []
     step = model.network.train_step
     monkeypatch.setattr(model.network, "train_step", lambda data: traced.append(data) or step(data))
-    model.compile(steps_per_execution=1)  # several in one call are a first one and a loop, which is two
+    model.network.compile("adam", model.loss())  # without metrics, which make variables of their own in the step
     model.fit((X_TRAIN[:64], Y_TRAIN[:64]), epochs=2, validation_fraction=0, batch_size=32, verbose=0)
     assert len(traced) == 1
+
+
+@pytest.mark.parametrize("by_function", [False, True])
+def test_a_training_on_batches_goes_on_from_its_checkpoints(build, tmp_path, by_function):
+    def batches(first_epoch=0):
+        return batched_dataset(X_TRAIN[:64], Y_TRAIN[:64], 32, format_fn=build().format_fn, shuffle=False)
+
+    def fit(epochs, folder):
+        keras.utils.set_random_seed(0)
+        model = build()
+        given = batches if by_function else batches()
+        history = model.fit(given, epochs=epochs, checkpoints=tmp_path / folder, steps_per_epoch=2, verbose=0)
+        return history.history["loss"], model.network.get_weights()
+
+    fit(1, "stopped")
+    (losses, weights), (whole_losses, whole_weights) = fit(2, "stopped"), fit(2, "whole")
+    assert losses == whole_losses and all(map(np.array_equal, weights, whole_weights))
 
 
 def test_a_second_fit_goes_on_where_the_first_stopped(build):

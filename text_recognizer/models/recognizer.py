@@ -151,7 +151,7 @@ class Recognizer:
             settings = {"model": self.name, "batch_size": batch_size, "seed": seed}
             if isinstance(training, dict):
                 settings |= {"images": len(training["rows"]), "validation_fraction": validation_fraction}
-            settings["data"] = checksum(training, validation if isinstance(validation, dict) else {})
+                settings["data"] = checksum(training, validation if isinstance(validation, dict) else {})
             names = {"name": self.name, "class_names": self.data.class_names}
             checkpoints = Checkpoints(checkpoints, settings=settings, layers=self.random_layers, **names)
 
@@ -313,20 +313,11 @@ class Recognizer:
             keras.Model(images, probabilities, name=self.network.name).save(beside)
 
     def _train(self, training, **arguments):
-        self._make_state(training)
+        if self.network.optimizer is not None:
+            # made within the step, what the optimizer keeps would cost time and memory, and a second tracing
+            self.network.optimizer.build(self.network.trainable_variables)
         # a stream cannot be shuffled, and Keras would warn that it is asked to
         return self.network.fit(training, shuffle=False, **arguments)
-
-    def _make_state(self, batches):
-        """Make what optimizer and metrics keep: made within the first step, it has that traced a second time."""
-        self.network.optimizer.build(self.network.trainable_variables)
-        if hasattr(batches, "element_spec"):  # a tf.data.Dataset; nothing of it is drawn
-            x, y, *_ = keras.tree.map_structure(
-                lambda spec: np.zeros([size or 1 for size in (1, *spec.shape[1:])], spec.dtype.as_numpy_dtype),
-                batches.element_spec,
-            )
-            self.network.compute_metrics(x, y, self.network(x, training=False))
-            self.network.reset_metrics()
 
     def _check_batches(self, batches):
         """Refuse, before the training, batches that the network cannot learn from; to be overridden."""

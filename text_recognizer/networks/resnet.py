@@ -47,8 +47,8 @@ class PreActConv2D(_InKeras, layers.Layer):
     or the gradient is wrong without a word. TensorFlow 2.21 still has it, see
     https://github.com/uxlfoundation/oneDNN/issues/6035.
 
-    On TensorFlow, a training step keeps the inputs alone for its gradients, and normalizes them a second
-    time when it comes to those: about a tenth more time for half the memory. The idea is that of
+    On TensorFlow, `fit` keeps the inputs alone for its gradients, and normalizes them a second time when it
+    comes to those: 10 to 15 % more time for half the memory. The idea is that of
     G. Pleiss et al., "Memory-Efficient Implementation of DenseNets", arXiv:1707.06990.
 
     Args:
