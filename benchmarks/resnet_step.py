@@ -164,8 +164,6 @@ def keras_steps(
 ):
     import tensorflow as tf
 
-    from text_recognizer.networks import resnet
-
     if threads:
         tf.config.threading.set_intra_op_parallelism_threads(threads)
     if grappler:
@@ -174,7 +172,7 @@ def keras_steps(
     if unfused:
         unfuse(model)
     if kept:
-        resnet.recomputed = lambda function: function
+        recompute_by("nobody")
     compiled(model, optimizer, jit_compile, at_once or 1)
     x, y = random_batch(*arguments.batch)
     if not at_once:
@@ -220,6 +218,15 @@ def unfuse(model):
     for layer in model._flatten_layers():
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.is_fused = lambda inputs, training: False
+
+
+def recompute_by(whom):
+    """Let "nobody" compute again what a gradient needs, so that it is kept; or "keras.remat" in our place."""
+    import keras
+
+    from text_recognizer.networks import resnet
+
+    resnet.recomputed = {"nobody": lambda function: function, "keras.remat": keras.remat}[whom]
 
 
 RIVALS = {
@@ -348,7 +355,9 @@ def operations(step, count):
 # The first step
 
 
-def first_fit(arguments):
+def first_fit(arguments, whom=None):
+    if whom:
+        recompute_by(whom)
     watch = Stopwatch()
     model = compiled(built(arguments.width))
     watch("build")
@@ -366,8 +375,6 @@ def first_function(arguments, eager=False, grappler=True):
     watch = Stopwatch()
     model = compiled(built(arguments.width))
     watch("build")
-    model.optimizer.build(model.trainable_variables)
-    watch("optimizer")
     x, y = map(tf.constant, random_batch(*arguments.batch))
     gradients = gradients_of(model)
 
@@ -396,6 +403,8 @@ class Stopwatch:
 
 FIRST_STEPS = {
     "fit": first_fit,
+    "fit, what is normalized is kept": functools.partial(first_fit, whom="nobody"),
+    "fit, recomputed by keras.remat": functools.partial(first_fit, whom="keras.remat"),
     "tf.function": first_function,
     "tf.function, Grappler off": functools.partial(first_function, grappler=False),
     "eager": functools.partial(first_function, eager=True),

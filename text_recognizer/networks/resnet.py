@@ -48,7 +48,7 @@ class PreActConv2D(_InKeras, layers.Layer):
     https://github.com/uxlfoundation/oneDNN/issues/6035.
 
     On TensorFlow, `fit` keeps the inputs alone for its gradients, and normalizes them a second time when it
-    comes to those: 10 to 15 % more time for half the memory. The idea is that of
+    comes to those: 10 to 15 % more time, for little more than half of what is kept. The idea is that of
     G. Pleiss et al., "Memory-Efficient Implementation of DenseNets", arXiv:1707.06990.
 
     Args:
