@@ -185,6 +185,15 @@ def test_a_card_uses_no_name_of_another_card(tmp_path):
 
 
 @fixes
+def test_the_example_comes_before_other_wordings_of_its_message(page):
+    for heading, _, source in headings_of(page):
+        before = source.partition("**You see**")[2].partition("<!-- see -->")
+        assert not before[1] or len(before[0]) < 550, f"{heading.source}: put them below Why, at **Also**"
+        if "*Also* below" in source:
+            assert re.search(r"^\*\*Why\*\*.*^\*\*Also\*\*", source, re.MULTILINE | re.DOTALL), heading.source
+
+
+@fixes
 def test_a_quoted_message_stands_on_one_line(page):
     """A search goes through a file line by line."""
     code = re.compile(r"^(```+).*?^\1$|^ {4}[^\n]*$", re.DOTALL | re.MULTILINE)
