@@ -588,6 +588,14 @@ def test_progress_counts_what_is_stored(course, capsys):
     assert everything(course.folder) == before
 
 
+def test_progress_leaves_out_the_fixes_which_have_no_exercises(course, capsys):
+    for ending in (".md", ".ipynb"):
+        page = course.copy.folder / f"02_second{ending}"
+        page.rename(page.with_name(f"fixes_second{ending}"))
+    assert progress.run(options(), course.copy) == 0
+    assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == ["right", "01_first", "what", "all"]
+
+
 def test_progress_executes_her_answers(course, lab, capsys):
     (course.folder / "exercises").symlink_to(ROOT / "exercises")
     lab.change("my_notebooks/01_first.md", "from exercises", "import sys\nsys.path.append('..')\nfrom exercises")

@@ -72,7 +72,11 @@ class Search:
 
         self.sections = [section for page in course for section in sections(page)]
         self._words = TfidfVectorizer(token_pattern=_WORD, ngram_range=(1, 2), sublinear_tf=True)
-        self._weights = self._words.fit_transform(section.text for section in self.sections)
+        weights = self._words.fit_transform(section.text for section in self.sections)
+        # By the cosine alone a card that quotes many wordings would be like none of them, so its length counts for it a
+        # little: A. Singhal, C. Buckley, M. Mitra, "Pivoted Document Length Normalization", SIGIR 1996.
+        words = weights.getnnz(axis=1)
+        self._weights = weights.multiply((words / words.max())[:, None] ** 0.25).tocsr()
 
     def find(self, message: str, most: int = SHOWN) -> list[tuple[float, Section]]:
         """The sections that are most like a message, the best first, each with its similarity from 0 to 1.

@@ -47,7 +47,8 @@ def run(options: argparse.Namespace, copy: Copy | None = None) -> int:
         print(f"There is no copy of the pages in {copy.folder.name} yet. `make lab` makes it.", file=sys.stderr)
         return 1
     try:
-        chosen = [find_page(name, copy.folder) for name in options.names] or pages(copy.folder)
+        chosen = [find_page(name, copy.folder) for name in options.names]
+        chosen = chosen or [page for page in pages(copy.folder) if not page.has_cards]  # fixes have no exercises
     except ValueError as error:
         print(error, file=sys.stderr)
         return 1
