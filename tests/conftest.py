@@ -2,13 +2,18 @@
 
 import os
 import socket
+import sys
 import tempfile
 from pathlib import Path
 
 import pytest
+from absl import logging
 
 from tests.python import run_python
 from workbook.pages import ROOT
+
+# An application of Jupyter closes all handlers of logs, and absl's closes its stream: it must not be pytest's.
+logging.get_absl_handler().python_handler.stream = sys.__stderr__
 
 REAL_DATA = ROOT.parent / "shared" / "keras" / "datasets"
 NOBODY = 65534  # the user who owns nothing

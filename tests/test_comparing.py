@@ -54,6 +54,8 @@ SAME = {
     "a temporary folder": ("/tmp/tmpab12cd34/m.keras", "/var/folders/x/tmpzz99_abc/m.keras"),
     "a file of the course": ("/a/text_recognizer/ctc.py:3: UserWarning", r"C:\b\text_recognizer/ctc.py:3: UserWarning"),
     "a generated file": ("/tmp/__autograph_generated_fileab12.py", "/var/x/__autograph_generated_filez_9.py"),
+    "a kernel of one processor": ("__wrapped____MklMatMul_device_/job:x", "__wrapped__MatMul_device_/job:x"),
+    "another kernel of one processor": ("__wrapped____MklNativeConv2D_device_", "__wrapped__Conv2D_device_"),
     "the smallest step of a rounding": ("1.00", "1.01"),
     "one in ten thousand": ("1.00000", "1.00010"),
     "one in ten thousand, with an exponent": ("1.2000e+06", "1.2001e+06"),
@@ -438,16 +440,24 @@ def test_other_kinds_of_output_are_compared_but_for_widgets():
     assert agree(result(text_plain="a", **{widget: {"id": "b1"}}), result(text_plain="a", **{widget: {"id": "c2"}}))
 
 
-def test_errors_are_compared_by_type_message_and_where_the_cells_raised():
+@pytest.mark.parametrize(
+    "cell",
+    ["\x1b[36mCell\x1b[39m\x1b[32m In[{}]\x1b[39m, line {}, in f(x)", "  Cell In[{}], line {} in f\n    return x"],
+)
+def test_errors_are_compared_by_type_message_and_where_the_cells_raised(cell):
     assert agree(error("shape (3,)"), error("shape (3,)"))
     assert not agree(error("shape (3,)"), error("shape (4,)"))
     assert not agree(error("x"), error("x", name="TypeError"))
     assert not agree(error("x"), stream("x"))
-    cell = "\x1b[36mCell\x1b[39m\x1b[32m In[{}]\x1b[39m, line {}, in f(x)"
     library = "File site-packages/keras/a.py:{}, in g(x)"
     raised = [library.format(12), cell.format(7, 2), "x"]
     assert agree(error("x", traceback=raised), error("x", traceback=[library.format(99), cell.format(8, 2)]))
     assert not agree(error("x", traceback=raised), error("x", traceback=[library.format(12), cell.format(7, 3)]))
+
+
+def test_where_a_cell_raised_is_the_same_in_a_long_and_in_a_short_traceback():
+    long, short = "Cell In[3], line 2, in f(x)", "  Cell In[3], line 2 in f"
+    assert agree(error("x", traceback=[long]), error("x", traceback=[short]))
 
 
 def test_messages_name_the_kind_of_output():

@@ -17,7 +17,7 @@ from workbook.pages import ROOT
 from workbook.render import render
 from workbook.running import execute as executing
 from workbook.running.environment import environment
-from workbook.running.execute import Stopped, execute
+from workbook.running.execute import Stopped, execute, failure
 from workbook.running.preloaded import VARIABLE, preloading
 
 
@@ -58,6 +58,15 @@ def test_it_stops_at_an_error_unless_it_is_meant(tmp_path, kernels):
     assert stopped.index == 1 and stopped.reason.endswith("ZeroDivisionError: division by zero")
     assert run(tmp_path, "1 / 0", "3", tags=["raises-exception"]) == (["ZeroDivisionError", "3"], None)
     assert run(tmp_path, "1 / 0", "3", after_errors=True) == (["ZeroDivisionError", "3"], None)
+
+
+def test_a_traceback_has_one_line_of_each_call(tmp_path, kernels):
+    sources = ["def first(row):\n    number = 0\n    return row[number]\n    # the end", "first([])"]
+    cells = [nbformat.v4.new_code_cell(source) for source in sources]
+    execute(cells, tmp_path, environment(), after_errors=True)
+    traceback = failure(cells[1])
+    assert "line 3" in traceback and "return row[number]" in traceback
+    assert "number = 0" not in traceback and "# the end" not in traceback
 
 
 @pytest.mark.parametrize("end", ["import os; os._exit(3)", "import os, signal; os.kill(os.getpid(), signal.SIGKILL)"])

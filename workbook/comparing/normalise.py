@@ -1,7 +1,7 @@
 """What a cell prints, without what changes from run to run and from machine to machine by nature.
 
 `tidy` takes away what is not worth storing, `normalise` what is not worth comparing: timings, dates, memory
-addresses, progress bars, TensorFlow's log lines, folders, and the random names in HTML.
+addresses, progress bars, TensorFlow's log lines, folders, the processor's kernels, and the random names in HTML.
 """
 
 from __future__ import annotations
@@ -55,6 +55,8 @@ _PLACES = [
     (re.compile(r"[^\s'\"<>|=(]*[/\\]ipykernel_\d+[/\\]\d+\.py(?::\d+)?"), "<cell>"),
     (re.compile(r"[^\s'\"<>|=(]*[/\\]__autograph_generated_file\w+\.py"), "<autograph>"),
     (re.compile(r"[^\s'\"<>|=(]*[/\\]tmp[a-z0-9_]{8}(?=[/\\'\"\s]|$)"), "<temporary folder>"),
+    # which of its kernels an operation of TensorFlow takes: oneDNN's, on some processors
+    (re.compile(r"(?<=__wrapped__)_+Mkl(?:Native)?"), ""),
 ]
 
 

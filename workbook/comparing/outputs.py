@@ -294,7 +294,8 @@ def _parts(outputs: Sequence[Mapping]) -> Iterator[_Part]:
             yield _Part(output["name"], output["text"])
         elif output["output_type"] == "error":
             # of the traceback the lines of cells; those of libraries change with their versions
-            frames = re.findall(r"^Cell In\s?\[\d+\], (line .*)", without_colours("\n".join(output["traceback"])), re.M)
+            traceback = without_colours("\n".join(output["traceback"]))
+            frames = re.findall(r"^ *Cell In\s?\[\d+\], (line \d+)", traceback, re.M)
             yield _Part("error", "\n".join([f"{output['ename']}: {output['evalue']}", *frames]))
         else:
             for mime, content in sorted(output["data"].items()):

@@ -28,6 +28,7 @@ _READERS_OWN = (
     *("MPL", "MATPLOTLIB", "COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "CLICOLOR"),
 )
 # Each kernel describes the figures that it shows. The file is loaded by its path: pages find no package by themselves.
+# Tracebacks show one line of code for each call. To find and colour those around it takes IPython up to half a second.
 _SETTINGS = """
 import importlib.util, sys
 
@@ -35,6 +36,7 @@ spec = importlib.util.spec_from_file_location("workbook_figures", {path!r})
 sys.modules[spec.name] = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(sys.modules[spec.name])
 get_config().InteractiveShellApp.extensions = [spec.name]
+get_config().InteractiveShell.xmode = "Plain"
 """
 
 

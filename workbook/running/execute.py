@@ -123,7 +123,7 @@ def failure(cell: Mapping) -> str | None:
     if cell["cell_type"] != "code" or "raises-exception" in cell["metadata"].get("tags", []):
         return None
     errors = (output for output in cell["outputs"] if output["output_type"] == "error")
-    return next((without_colours("\n".join(error["traceback"])) for error in errors), None)
+    return next((without_colours("\n".join(error["traceback"])).rstrip() for error in errors), None)
 
 
 def _tidy(cells: list[nbformat.NotebookNode]) -> None:
