@@ -61,7 +61,19 @@ def test_a_section_ends_where_the_next_begins(page):
     [
         ("  as I saw it\n", "as I saw it"),
         ("ValueError: one\nmore of it\n", "ValueError: one\nmore of it"),
-        (TRACEBACK, TRACEBACK[TRACEBACK.index("keras.src.errors") :].strip()),
+        (TRACEBACK, TRACEBACK[TRACEBACK.index("ValueError: Arguments") :].strip()),
+        ("tensorflow.python.framework.errors_impl.NotFoundError: no\n", "NotFoundError: no"),
+        ("tf_keras.src.errors.FooError: no\n", "FooError: no"),
+        ("ValueError: keras.errors.FooError: no\n", "ValueError: keras.errors.FooError: no"),
+        ("tensorflow.python.keras", "tensorflow.python.keras"),
+        ("InvalidArgumentError (see above for traceback): no\n", "InvalidArgumentError: no"),
+        ("KeyError: 1\n\nTypeError: no\n\nException encountered: yes\n", "TypeError: no\n\nException encountered: yes"),
+        ("\x1b[91mValueError\x1b[39m: no\n", "ValueError: no"),
+        *(
+            (f"first\n{name}\n", name)
+            for name in ("KeyboardInterrupt", "StopIteration", "Exception: no", "UserWarning: no")
+        ),
+        ("requests.exceptions.ConnectionError: no\n", "requests.exceptions.ConnectionError: no"),
         ("train.py:3: UserWarning: it is old\n", "train.py:3: UserWarning: it is old"),
     ],
 )

@@ -1,8 +1,8 @@
 """Which section answers an error message? `make find`, or `python -m workbook find [MESSAGE]`.
 
-Ranks the cards of the fixes and the sections of the pages by the words that they share with the message: cosine
-similarity of their tf-idf weights (Salton and Buckley, 1988, doi:10.1016/0306-4573(88)90021-0), over words and pairs of
-words. Numbers do not count, so that one's own shapes and sizes do not matter.
+Ranks the cards of the fixes and the sections of the pages by the words and pairs of words that they share with the
+message, by BM25 (S. Robertson, H. Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009,
+doi:10.1561/1500000019). Numbers do not count, so that one's own shapes and sizes do not matter.
 """
 
 from __future__ import annotations
@@ -13,12 +13,18 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+from scipy.sparse import csr_array
+
+from workbook.comparing.normalise import without_colours
 from workbook.markdown import Document
 from workbook.pages import Page, pages
 
 SHOWN = 5
 _WORD = r"[^\W\d_]{2,}"
-_RAISED = re.compile(r"^[\w.]*(?:Error|Exception|Warning|Interrupt)\b:? ?.*", re.MULTILINE)
+_NAME = r"\w*(?:Error|Exception|Warning|Interrupt|StopIteration|SystemExit|BadZipFile)\b"
+_RAISED = re.compile(rf"^(?:[\w.]+\.)?{_NAME}(?=:|\s*$| \(see above)", re.MULTILINE)
+_MODULE = re.compile(rf"^(?:tensorflow|tf_keras|keras)(?:\.\w+)*\.(?={_NAME})")
 
 
 @dataclass(frozen=True)
@@ -50,9 +56,15 @@ def sections(page: Page) -> list[Section]:
 
 
 def message_of(pasted: str) -> str:
-    """The message in what was pasted: the last error or warning of a traceback to its end; else all of it."""
+    """The message in what was pasted: the last error or warning of a traceback to its end; else all of it.
+
+    A script names the module of the error as well, and a notebook does not. It says nothing of the cause, and neither
+    does what TensorFlow 1 put behind the name.
+    """
+    pasted = without_colours(pasted)
     raised = list(_RAISED.finditer(pasted))
-    return pasted[raised[-1].start() :].strip() if raised else pasted.strip()
+    said = pasted[raised[-1].start() :] if raised else pasted
+    return _MODULE.sub("", said.strip()).replace("Error (see above for traceback):", "Error:")
 
 
 class Search:
@@ -68,35 +80,41 @@ class Search:
     """
 
     def __init__(self, course: Sequence[Page]):
-        from sklearn.feature_extraction.text import TfidfVectorizer  # takes a second, and no other command needs it
+        from sklearn.feature_extraction.text import CountVectorizer  # takes a second, and no other command needs it
 
         self.sections = [section for page in course for section in sections(page)]
-        self._words = TfidfVectorizer(token_pattern=_WORD, ngram_range=(1, 2), sublinear_tf=True)
-        weights = self._words.fit_transform(section.text for section in self.sections)
-        # By the cosine alone a card that quotes many wordings would be like none of them, so its length counts for it a
-        # little: A. Singhal, C. Buckley, M. Mitra, "Pivoted Document Length Normalization", SIGIR 1996.
-        words = weights.getnnz(axis=1)
-        self._weights = weights.multiply((words / words.max())[:, None] ** 0.25).tocsr()
+        self._words = CountVectorizer(token_pattern=_WORD, ngram_range=(1, 2))
+        counts = self._words.fit_transform(section.text for section in self.sections)
+        with_word, lengths = counts.getnnz(axis=0), np.asarray(counts.sum(axis=1)).ravel()
+        self._rarity = np.log1p((len(self.sections) - with_word + 0.5) / (with_word + 0.5))
+        # that a word comes often says little, and a card that quotes many wordings is long for a good reason
+        often = 0.5 * (0.5 + 0.5 * lengths / lengths.mean())
+        counts = counts.tocoo()
+        weights = self._rarity[counts.col] * counts.data / (counts.data + often[counts.row])
+        self._weights = csr_array((weights, (counts.row, counts.col)), counts.shape)
 
     def find(self, message: str, most: int = SHOWN) -> list[tuple[float, Section]]:
-        """The sections that are most like a message, the best first, each with its similarity from 0 to 1.
+        """The sections that are most like a message, the best first, each with a share from 0 to 1.
+
+        The share is how much they hold of those words of the message that the course has.
 
         Args:
             message: as it was printed; a whole traceback will do.
             most: so many at most; those that share no word with it are left out.
         """
-        similarity = (self._weights @ self._words.transform([message_of(message)]).T).toarray().ravel()
-        best = similarity.argsort()[::-1][:most]
-        return [(float(similarity[i]), self.sections[i]) for i in best if similarity[i] > 0]
+        words = self._words.transform([message_of(message)]).indices
+        shared = self._weights[:, words].sum(axis=1)
+        best = (-shared).argsort(kind="stable")[:most]
+        return [(float(shared[i] / self._rarity[words].sum()), self.sections[i]) for i in best if shared[i] > 0]
 
 
 def run(options: argparse.Namespace) -> int:
     if not options.message and sys.stdin.isatty():
         print("Paste the message, or the whole traceback; then press Enter and Ctrl+D (on Windows Ctrl+Z and Enter).")
-    pasted = " ".join(options.message) or sys.stdin.read()
+    pasted = " ".join(options.message) if options.message else sys.stdin.read()
     found = Search(pages()).find(pasted)
-    for similarity, section in found:
-        print(f"{similarity:.2f}  {section.heading}\n      notebooks/{section.file}, line {section.line}")
+    for share, section in found:
+        print(f"{share:.2f}  {section.heading}\n      notebooks/{section.file}, line {section.line}")
     if not found:
         print("No section shares a word with it. notebooks/fixes_symptoms.md starts from what you see instead.")
     return int(not found)
