@@ -9,6 +9,7 @@ import importlib
 import math
 import pkgutil
 import re
+from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,6 +23,7 @@ import exercises
 from exercises import Exercise, ____
 from exercises.answers import WrongAnswer, in_form, number
 from exercises.exercise import has_blank
+from tests.claims.control import long
 from workbook.pages import ROOT, pages
 from workbook.solution_blocks import solution
 
@@ -34,7 +36,7 @@ EXERCISES = {
 }
 for exercise in EXERCISES.values():
     if hasattr(exercise, "seeds"):
-        exercise.seeds = exercise.seeds[:1]  # a training each; tests/test_kinds.py has several
+        exercise.seeds = exercise.seeds[:1]  # tests/test_kinds.py has several
 TOPICS = list(dict.fromkeys(name.partition(".")[0] for name in EXERCISES))
 
 
@@ -54,14 +56,23 @@ def answers(kind: str) -> list[tuple]:
 RIGHT, WRONG = answers("RIGHT"), answers("WRONG")
 
 
-@pytest.mark.parametrize(("name", "answer", "told"), WRONG)
+def tried(answers, most):
+    """All answers as parameters; where each takes a training, all but the first `most` of an exercise are long."""
+    seen = Counter()
+    for name, *rest in answers:
+        seen[name] += 1
+        trains = hasattr(EXERCISES[name], "seeds")
+        yield pytest.param(name, *rest, marks=[long] if trains and seen[name] > most else [])
+
+
+@pytest.mark.parametrize(("name", "answer", "told"), tried(WRONG, most=2))
 def test_wrong_answer_is_told_what_is_wrong(name, answer, told):
     verdict = EXERCISES[name].verdict(answer)
     assert verdict.startswith("Not yet.")
     assert told in verdict
 
 
-@pytest.mark.parametrize(("name", "answer"), RIGHT)
+@pytest.mark.parametrize(("name", "answer"), tried(RIGHT, most=1))
 def test_right_answer_of_another_kind_is_right(name, answer):
     verdict = EXERCISES[name].verdict(answer)
     assert verdict.startswith("Right."), verdict

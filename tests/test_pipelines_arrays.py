@@ -1,8 +1,6 @@
 """Batches: every example once an epoch, in order or dealt anew, augmented anew each time, then formatted."""
 
 import random
-import subprocess
-import sys
 from itertools import chain
 
 import keras
@@ -10,9 +8,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from tests.python import run_python
 from text_recognizer.augmentation import RandomAffine
 from text_recognizer.pipelines.arrays import DatasetSequence, batched_dataset
-from workbook.pages import ROOT
 
 X = np.arange(10, dtype=np.float32)[:, None]
 Y = np.arange(10, dtype=np.int32) * 10
@@ -265,14 +263,12 @@ for make in (DatasetSequence, batched_dataset):
 """
 
 
-def test_another_process_draws_the_same():
-    runs = [
-        subprocess.Popen([sys.executable, "-c", SCRIPT], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
-        for _ in range(2)
-    ]
-    first, second = (run.communicate()[0].decode().splitlines() for run in runs)
-    assert len(first) == 2 and first == second
-    assert all(len(set(line.split(", "))) == 3 for line in first)
+def test_another_process_draws_the_same(capsys):
+    there = run_python(SCRIPT).splitlines()
+    exec(SCRIPT, {})
+    here = capsys.readouterr().out.splitlines()
+    assert len(here) == 2 and here == there
+    assert all(len(set(line.split(", "))) == 3 for line in here)
 
 
 def test_an_interrupted_training_goes_on_with_the_same_augmentation(make):

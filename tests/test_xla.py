@@ -9,6 +9,8 @@ from text_recognizer.datasets import Dataset
 from text_recognizer.models import CharacterModel, ImageModel, LineModel
 from text_recognizer.networks import Resnet, lenet, line_cnn, line_convnext, mlp, vgg
 
+BATCH = 8  # in all that is computed: XLA compiles for each size anew, which takes seconds
+
 
 class Small(Dataset):
     """A few images of noise, with labels."""
@@ -24,8 +26,9 @@ class Small(Dataset):
 
     def _load(self, part):
         rng = np.random.default_rng(0)
-        x = rng.integers(0, 256, (24, *self.input_shape), dtype=np.uint8)
-        y = rng.integers(1, self.output_shape[0], (24, self._length) if self._length else 24)
+        count = BATCH if part == "test" else 3 * BATCH
+        x = rng.integers(0, 256, (count, *self.input_shape), dtype=np.uint8)
+        y = rng.integers(1, self.output_shape[0], (count, self._length) if self._length else count)
         return x, y
 
     def decode(self, labels):
@@ -68,7 +71,7 @@ def test_fit_predict_and_evaluate(name, jit_compile):
         model.augmentation = RandomAffine(seed=0)
     at_once = 2 if name in ("mlp", "lenet") else 1  # XLA compiles each step of a call, which takes seconds
     model.compile(jit_compile=jit_compile, steps_per_execution=at_once)
-    history = model.fit(epochs=1, batch_size=8, validation_fraction=0.3, verbose=0)
+    history = model.fit(epochs=1, batch_size=BATCH, validation_fraction=1 / 3, verbose=0)
     assert model.network.jit_compile == jit_compile and np.isfinite(history.history["val_loss"]).all()
     x, y = model.data.x_test, model.data.y_test
     formatted, _ = model.format_fn(x, y)

@@ -70,7 +70,7 @@ def sensitivity(options: argparse.Namespace) -> int:
 
 
 def claims(options: argparse.Namespace) -> int:
-    command = [*TESTS, "tests/claims", *options.others]
+    command = [*TESTS, "tests/claims", "tests/test_exercises.py", *options.others]
     return subprocess.call(command, cwd=ROOT, env=os.environ | {"WORKBOOK_CLAIMS": "all"})
 
 
@@ -110,7 +110,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             command.add_argument("--folder", type=Path, default=versions.FOLDER, help="default: %(default)s")
     more = "change the pages by accident in more ways than `test` does; each must be noticed"
     add(sensitivity, "sensitivity", more, epilog="Other arguments go to pytest.")
-    more = "run every control of what the pages say about causes, over all its seeds"
+    more = "run every control of what the pages say about causes, over all its seeds, and all answers to trainings"
     add(claims, "claims", more, epilog="Other arguments go to pytest.")
     grade.add_arguments(
         add(grade.run, "grade", "execute notebooks that were handed in, and say which answers are right")

@@ -11,8 +11,7 @@ class Accident:
         what: the change in words.
         old: code of the page; the first cell that has it is changed.
         new: what stands there instead.
-        noticed_by: code of cells whose output must no longer agree. The page is run as far as the
-            last of them.
+        noticed_by: code of cells whose output must no longer agree; the first cell that has it counts.
     """
 
     what: str

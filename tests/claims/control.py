@@ -14,9 +14,7 @@ import numpy as np
 import pytest
 
 # what takes more than some seconds
-long = pytest.mark.skipif(
-    os.environ.get("WORKBOOK_CLAIMS") != "all", reason="a control of many trainings; `make claims` runs it"
-)
+long = pytest.mark.skipif(os.environ.get("WORKBOOK_CLAIMS") != "all", reason="many trainings; `make claims` runs it")
 
 
 def batches(x, y, seed, batch_size=32):
