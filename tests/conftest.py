@@ -12,6 +12,8 @@ from absl import logging
 from tests.python import run_python
 from workbook.pages import ROOT
 
+# as pages are executed, and before anything imports TensorFlow
+os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # An application of Jupyter closes all handlers of logs, and absl's closes its stream: it must not be pytest's.
 logging.get_absl_handler().python_handler.stream = sys.__stderr__
 

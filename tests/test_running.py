@@ -161,13 +161,14 @@ def test_the_readers_own_settings_do_not_reach_the_kernel(tmp_path, monkeypatch)
         "XLA_FLAGS": "--xla_nothing",
         "PYTHONOPTIMIZE": "1",
         "KERAS_BACKEND": "jax",
+        "TF_ENABLE_ONEDNN_OPTS": "0",
     }.items():
         monkeypatch.setenv(name, str(value))
     monkeypatch.delenv(VARIABLE, raising=False)
     see = "import os, matplotlib; print('mine' in globals(), matplotlib.rcParams['lines.linewidth'], __debug__)"
-    see += "\nprint([os.environ.get(name) for name in ('TF_CONFIG', 'XLA_FLAGS', 'KERAS_BACKEND')])"
+    see += "\nprint([os.environ.get(name) for name in ('TF_CONFIG', 'XLA_FLAGS', 'KERAS_BACKEND', 'TF_ENABLE_ONEDNN_OPTS')])"
     said, _ = run(tmp_path, see)
-    assert said == ["False 1.5 True\n[None, None, 'tensorflow']\n"]
+    assert said == ["False 1.5 True\n[None, None, 'tensorflow', '1']\n"]
 
 
 # --- under pytest -------------------------------------------------------------------------------

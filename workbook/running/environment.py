@@ -16,6 +16,8 @@ _FIXED = {
     "KERAS_BACKEND": "tensorflow",
     # what is stored was computed on a CPU, and a GPU rounds differently
     "CUDA_VISIBLE_DEVICES": "-1",
+    # by itself TensorFlow takes oneDNN's kernels on newer processors alone: they round otherwise, and are faster
+    "TF_ENABLE_ONEDNN_OPTS": "1",
     # TensorFlow's own messages, which differ from machine to machine; it reads this when it is imported
     "TF_CPP_MIN_LOG_LEVEL": "3",
     "PYTHONUTF8": "1",
