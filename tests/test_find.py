@@ -75,6 +75,7 @@ def test_a_section_ends_where_the_next_begins(page):
         ),
         ("requests.exceptions.ConnectionError: no\n", "requests.exceptions.ConnectionError: no"),
         ("train.py:3: UserWarning: it is old\n", "train.py:3: UserWarning: it is old"),
+        ("    Traceback (most recent call last):\n      File\n    ValueError: no\n", "ValueError: no"),  # from a forum
     ],
 )
 def test_the_message_in_what_was_pasted(pasted, said):

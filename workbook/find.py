@@ -10,6 +10,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -61,7 +62,7 @@ def message_of(pasted: str) -> str:
     A script names the module of the error as well, and a notebook does not. It says nothing of the cause, and neither
     does what TensorFlow 1 put behind the name.
     """
-    pasted = without_colours(pasted)
+    pasted = textwrap.dedent(without_colours(pasted))
     raised = list(_RAISED.finditer(pasted))
     said = pasted[raised[-1].start() :] if raised else pasted
     return _MODULE.sub("", said.strip()).replace("Error (see above for traceback):", "Error:")
