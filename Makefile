@@ -7,7 +7,7 @@
 # make render  bring pages, notebooks and figures into agreement  [PAGES="01_sequential ..."]
 # make full    execute pages on the real data and print their results  [PAGES=...]
 # make sensitivity  change the pages in more ways than make test does; each must be noticed
-# make claims  the controls of what the pages say about causes, over all their seeds
+# make claims  the controls of what the pages say about causes, over all their seeds, and all answers to trainings
 # make stability  make test's comparison under other processors, threads and orders
 # make versions  the comparison with the newest and the oldest versions of the packages  [ONLY=newest PAGES=...]
 # make index   write the index of Keras and TensorFlow names and the list of messages, notebooks/{index,messages}.md
