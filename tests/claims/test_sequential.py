@@ -79,6 +79,21 @@ def test_dropout_lifts_the_reported_loss_above_validation():
     assert np.all(on[1] > off[1] + 0.1) and np.all(off[1] < validation[1])
 
 
+def test_after_the_first_epoch_the_losses_of_one_moment_lie_close():
+    """A card of the fixes says it too, of this network."""
+    x, y = digits()
+    for seed in range(6):
+        order = np.random.default_rng(seed).permutation(1540)
+        seen, unseen = order[:1320], order[1320:]
+        keras.utils.set_random_seed(seed)
+        model = keras.Sequential([keras.Input((28, 28)), layers.Flatten(), layers.Dense(10, "softmax")])
+        model.compile("adam", "sparse_categorical_crossentropy", run_eagerly=True)
+        settings = {"batch_size": 220, "validation_data": (x[unseen], y[unseen]), "verbose": 0}
+        (reported,), (validation,) = model.fit(x[seen], y[seen], **settings).history.values()
+        after = model.test_on_batch(x[seen], y[seen])
+        assert validation < reported and abs(after - validation) < reported - after
+
+
 def test_a_penalty_stands_in_both_losses():
     """Of a model with a penalty, `evaluate` reports the crossentropy and the penalty, of training as of validation."""
     keras.utils.set_random_seed(0)
