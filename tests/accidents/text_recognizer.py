@@ -37,6 +37,6 @@ THOROUGH = [
         (TRAINED,),
     ),
     Accident("fewer lines to judge by", "num_train=3600, num_test=300", "num_train=3600, num_test=200", (READ,)),
-    Accident("shorter shifts", "RandomAffine(shift=0.15, seed=0)", "RandomAffine(shift=0.1, seed=0)", ("augmented = [",)),
+    Accident("shorter shifts", "RandomAffine(shift=0.15, seed=0)", "RandomAffine(shift=0.1, seed=0)", ("augmented = [",), ("companions = {",)),
     Accident("too high a learning rate for the reader", "(6e-3, 4e-3, 1.5e-3)", "(6e-2, 4e-2, 1.5e-2)", ("reader = LineModel(",)),
 ]  # fmt: skip

@@ -19,6 +19,6 @@ ACCIDENTS = [
 THOROUGH = [
     Accident("an epoch less", "model.fit(stream, epochs=2", "model.fit(stream, epochs=1", (LINES,)),
     Accident("no momentum", "optimizers.SGD(momentum=0.9)", "optimizers.SGD()", (TESTED,)),
-    Accident("no label is wrong", "size=90, replace=False", "size=0, replace=False", (CURVES,)),
+    Accident("no label is wrong", "+ draw.integers(1, 10, size=90)", "+ 0 * draw.integers(1, 10, size=90)", (CURVES,)),
     Accident("smaller batches", "batches(x_train, y_train, batch_size=64)", "batches(x_train, y_train, batch_size=16)", (LINES,)),
 ]  # fmt: skip
