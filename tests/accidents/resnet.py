@@ -26,7 +26,7 @@ THOROUGH = [
         "train_resnet(dataclasses.replace(SAMPLE, rate_epochs=2), folder",
         (TRAINED,),
     ),
-    Accident("a figure with a part of it", 'metrics=["loss", "top1", "top5"]', 'metrics=["loss", "top1"]', (CURVES,)),
+    Accident("a figure with a part of it", 'metrics=["loss", "top1", "top5"]', 'metrics=["loss", "top1"]', (CURVES,), ("name_of = {}",)),
     Accident("chance of another number", "{5 / CLASSES:.2f}", "{3 / CLASSES:.2f}", (TESTED,)),
     Accident(
         "a forgotten learning rate schedule",
