@@ -3,6 +3,7 @@
 from tests.accidents.accident import Accident
 
 TRAINED, CURVES, TESTED = "run = train_resnet(", "panel.set_ylim(0, top)", "ranked = np.argsort("
+DEALT = ("name_of = {}",)  # the folder of twelve images
 
 ACCIDENTS = [
     Accident("another error", "return tf.reduce_sum(y**2) / 2", "return tf.reduce_sum(y**2)", ("ways = {",)),
@@ -19,14 +20,16 @@ THOROUGH = [
         "train_resnet(SAMPLE, folder",
         "train_resnet(dataclasses.replace(SAMPLE, initial_rate=0.003), folder",
         (TRAINED,),
+        DEALT,
     ),
     Accident(
         "fewer epochs at the full rate",
         "train_resnet(SAMPLE, folder",
         "train_resnet(dataclasses.replace(SAMPLE, rate_epochs=2), folder",
         (TRAINED,),
+        DEALT,
     ),
-    Accident("a figure with a part of it", 'metrics=["loss", "top1", "top5"]', 'metrics=["loss", "top1"]', (CURVES,), ("name_of = {}",)),
+    Accident("a figure with a part of it", 'metrics=["loss", "top1", "top5"]', 'metrics=["loss", "top1"]', (CURVES,), DEALT),
     Accident("chance of another number", "{5 / CLASSES:.2f}", "{3 / CLASSES:.2f}", (TESTED,)),
     Accident(
         "a forgotten learning rate schedule",
