@@ -462,6 +462,33 @@ def test_from_a_shell_an_error_is_one_line_and_nothing_else_is_written(image):
     assert done.stderr.count("\n") == 1
 
 
+NOT_INSTALLED = """
+import sys
+
+class Nowhere:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == sys.argv[1]:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Nowhere())
+from text_recognizer.cli import main
+sys.exit(main(["evaluate", "--network", "mlp"]))
+"""
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_a_backend_that_is_not_installed_is_named_in_one_line(backend):
+    done = subprocess.run(
+        [sys.executable, "-c", NOT_INSTALLED, backend],
+        env=os.environ | {"PYTHONPATH": str(ROOT), "KERAS_BACKEND": backend},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    message = f"python -m text_recognizer: error: Keras is set to a backend that is not installed, {backend}. Set "
+    assert done.returncode == 1 and done.stderr.startswith(message) and done.stderr.count("\n") == 1, done.stderr
+
+
 def test_help_needs_no_tensorflow():
     done = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "text_recognizer", "train", "--help"],

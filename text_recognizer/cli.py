@@ -21,6 +21,7 @@ PROGRAM = "python -m text_recognizer"
 PREDICTION = ".pred.txt"  # never ".gt.txt", which a person wrote
 BLOCK = 128  # images that are read together: of 32, so few are of one width that it takes twice as long
 DRAWN = 10  # lines, of those that a network is judged by
+BACKENDS = ("tensorflow", "jax")  # packages, of the same names as what Keras calls them
 CONSTANTS = dataclasses.fields(Configuration)
 
 
@@ -316,6 +317,13 @@ def _import_keras():
         os.dup2(nowhere.fileno(), 2)
     try:
         import keras
+    except ModuleNotFoundError as error:
+        if (package := (error.name or "").partition(".")[0]) not in BACKENDS:
+            raise
+        raise ValueError(
+            f"Keras is set to a backend that is not installed, {package}. Set KERAS_BACKEND to one that is, "
+            f"{' or '.join(BACKENDS)} (the default is {BACKENDS[0]}), or install {package}"
+        ) from error
     finally:
         os.dup2(saved, 2)
         os.close(saved)
