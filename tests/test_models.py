@@ -606,6 +606,11 @@ def test_standardize_agrees_with_tensorflow():
     np.testing.assert_allclose(standardize(x, None)[0], tf.image.per_image_standardization(x), atol=1e-4)
 
 
+def test_standardize_takes_images_without_channels():
+    x = np.random.default_rng(0).integers(0, 256, (3, 4, 5)).astype("uint8")
+    np.testing.assert_allclose(standardize(x, None)[0], standardize(x[..., None], None)[0][..., 0], atol=1e-6)
+
+
 # Reading an image
 
 

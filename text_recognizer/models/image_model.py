@@ -1,5 +1,7 @@
 """A model that tells what is on a photograph."""
 
+import math
+
 import keras
 
 from text_recognizer.metrics import top_metrics
@@ -13,14 +15,15 @@ def standardize(x, y):
     `tf.image.per_image_standardization`.
 
     Args:
-        x: (batch, height, width, channels), of any numbers.
+        x: (batch, height, width, channels), or without channels, of any numbers.
         y: anything; it is handed on.
     """
     ops = keras.ops
     x = ops.cast(x, "float32")
-    smallest = ops.rsqrt(ops.cast(x.shape[1] * x.shape[2] * x.shape[3], "float32"))
-    mean = ops.mean(x, axis=(1, 2, 3), keepdims=True)
-    return (x - mean) / ops.maximum(ops.std(x, axis=(1, 2, 3), keepdims=True), smallest), y
+    axes = tuple(range(1, x.ndim))
+    smallest = math.prod(x.shape[1:]) ** -0.5
+    mean = ops.mean(x, axis=axes, keepdims=True)
+    return (x - mean) / ops.maximum(ops.std(x, axis=axes, keepdims=True), smallest), y
 
 
 class ImageModel(Recognizer):
