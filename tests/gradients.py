@@ -37,9 +37,9 @@ def write(path):
         random = np.random.RandomState(0)
         shape = (*IMAGE, 3) if isinstance(network, Resnet) else network.input_shape[1:]
         x = random.standard_normal((BATCH, *shape)).astype("float32")
-        weighting = random.standard_normal((BATCH, *network(x).shape[1:]))
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(network(x, training=name != "lenet") * weighting)
+            y = network(x, training=name != "lenet")
+            loss = tf.reduce_sum(y * random.standard_normal(y.shape))
         gradients = tape.gradient(loss, network.trainable_variables)
         found |= {f"{name}, {i}": gradient.numpy() for i, gradient in enumerate(gradients)}
     np.savez(path, **found)

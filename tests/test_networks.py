@@ -236,8 +236,8 @@ def gradients(tmp_path_factory):
     """`gradients(**environment)` computes the gradients of all networks in a process that has these variables."""
     path = tmp_path_factory.mktemp("gradients") / "found.npz"
 
-    def compute(**environment):
-        run_python(f"from tests.gradients import write; write({str(path)!r})", fresh=True, **environment)
+    def compute(fresh=False, **environment):
+        run_python(f"from tests.gradients import write; write({str(path)!r})", fresh, **environment)
         with np.load(path) as found:
             return dict(found)
 
@@ -246,7 +246,7 @@ def gradients(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def gradients_without_onednn(gradients):
-    return gradients(TF_ENABLE_ONEDNN_OPTS="0")
+    return gradients(fresh=True, TF_ENABLE_ONEDNN_OPTS="0")  # which TensorFlow reads when it is imported
 
 
 @pytest.mark.parametrize("instructions", ["DEFAULT", "AVX2"])

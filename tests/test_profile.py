@@ -13,13 +13,13 @@ IMAGE = (16, 16, 3)
 
 
 def subclassed():
-    network = Resnet(5, 8, [1, 1])
+    network = Resnet(5, 8, [1])
     network.build((None, *IMAGE))
     return network
 
 
 def functional():
-    return resnet_functional(5, 8, [1, 1], IMAGE)
+    return resnet_functional(5, 8, [1], IMAGE)
 
 
 def inference(model, shape=IMAGE):
@@ -38,8 +38,8 @@ def test_two_layers_by_hand():
     assert stem.output_bytes == 16 * 16 * 8 * 4
 
     dense = table.loc["dense"]
-    assert dense.flops == 2 * 32 * 5 + 5
-    assert dense.parameters == 32 * 5 + 5
+    assert dense.flops == 2 * 16 * 5 + 5
+    assert dense.parameters == 16 * 5 + 5
 
 
 def test_a_dense_layer_of_10_by_5_takes_105_operations():
@@ -177,7 +177,7 @@ def test_training_keeps_what_is_normalized_and_the_functional_network_what_is_re
     normalized = table[table.type == "BatchNormalization"].output_bytes
     kept = normalized.sum() - normalized.filter(like="shortcut").sum()
     kept += rectified.sum() if build is functional else rectified["relu"]  # the network's last, behind no convolution
-    image, pooled = 4 * 16 * 16 * 3, 4 * 32
+    image, pooled = 4 * 16 * 16 * 3, 4 * 16
     assert two - one == kept + image + pooled
 
 

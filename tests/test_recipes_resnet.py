@@ -51,6 +51,7 @@ def rows(folder):
 
 KILL = """
 import os, signal, sys
+import tensorflow as tf
 from text_recognizer.cli import main
 from text_recognizer.training import weights
 from text_recognizer.training.checkpoints import Checkpoints
@@ -79,15 +80,16 @@ elif moment == "the checkpoint":
     weights.save = half_a_file
 elif moment == "before the csv":
     Checkpoints._write_csv = no_csv
+# Graphs take seconds to trace. Where nothing of what the process computes is kept, it does without.
+tf.config.run_functions_eagerly(moment in ("validation", "the checkpoint"))
 main(["resnet", *sys.argv[2:]])
 """
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 def test_after_kill_at_any_moment_the_run_goes_on_as_if_nothing_had_happened(home, uninterrupted, tmp_path):
-    """One run is killed at four moments of its second epoch, and then left alone."""
+    """One run is killed at four moments of its second epoch, going on after each, and then left alone."""
     environment = os.environ | {"PYTHONPATH": str(ROOT), "KERAS_HOME": str(home)}
-    assert run(tmp_path, "--epochs=1") == 0
     for moment, done in (("a step", 1), ("validation", 1), ("the checkpoint", 1), ("before the csv", 2)):
         killed = subprocess.run(
             python_command("-c", KILL, moment, *tiny_run.command(tmp_path)),
