@@ -4,6 +4,7 @@ import gzip
 import hashlib
 import inspect
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -243,6 +244,12 @@ def write_mnist(datasets, train=60_000, test=10_000, classes=10, **others):
 WRITE = {FashionMnist: write_fashion_mnist, Mnist: write_mnist}
 
 
+@pytest.fixture(scope="module")
+def mnist(tmp_path_factory):
+    """MNIST's file, to copy: it takes longer to compress."""
+    return write_mnist(tmp_path_factory.mktemp("mnist"))
+
+
 @pytest.mark.parametrize("cls", [FashionMnist, Mnist])
 def test_full_is_loaded_from_the_cache_and_can_be_written_to(keras_home, cls):
     WRITE[cls](keras_home / "datasets")
@@ -333,9 +340,10 @@ def ask_for_a_newer_program(path):
     "damage",
     [truncate, flip_a_bit, replace_by_a_login_page, ask_for_a_newer_program, lambda path: path.write_bytes(b"")],
 )
-def test_a_damaged_mnist_is_reported_with_the_file_to_delete(keras_home, damage):
-    path = write_mnist(keras_home / "datasets")
-    damage(path)
+def test_a_damaged_mnist_is_reported_with_the_file_to_delete(keras_home, mnist, damage):
+    path = keras_home / "datasets" / "mnist.npz"
+    path.parent.mkdir()
+    damage(shutil.copy(mnist, path))
     with pytest.raises(DatasetUnavailableError, match=f"MNIST in {path} is broken") as caught:
         arrays(Mnist())
     assert f"Delete {path} and run this again" in str(caught.value)

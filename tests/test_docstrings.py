@@ -15,8 +15,14 @@ MODULES = sorted(
 )
 
 
+# Their examples train for a step or two, which takes a part of the time that tracing them does.
+EAGERLY = ("text_recognizer.models.line_model", "text_recognizer.training.checkpoints")
+
+
 @pytest.mark.parametrize("name", MODULES)
-def test_examples(name, monkeypatch, tmp_path):
+def test_examples(name, monkeypatch, request, tmp_path):
+    if name in EAGERLY:
+        request.getfixturevalue("eagerly")
     monkeypatch.delenv("WORKBOOK_DATA", raising=False)
     monkeypatch.chdir(tmp_path)
     result = doctest.testmod(importlib.import_module(name), optionflags=doctest.NORMALIZE_WHITESPACE)

@@ -1,5 +1,6 @@
 """Batches: every example once an epoch, in order or dealt anew, augmented anew each time, then formatted."""
 
+import functools
 import random
 from itertools import chain
 
@@ -103,8 +104,9 @@ def test_without_a_seed_the_order_is_another_each_time(make):
     assert first != second and first[0] != first[1] != first[2]
 
 
-def test_an_epoch_of_fit_is_an_epoch(make):
-    """`fit` reads training and validation batches in turns, and looks at some before."""
+@pytest.fixture(scope="module")
+def watched():
+    """A network, and the list of what it was trained on."""
     seen = []
 
     class Watch(keras.layers.Layer):
@@ -115,12 +117,27 @@ def test_an_epoch_of_fit_is_an_epoch(make):
 
     model = keras.Sequential([keras.Input((1,)), Watch(), keras.layers.Dense(1)])
     model.compile("sgd", "mse", run_eagerly=False, jit_compile=False)
+    return model, seen
+
+
+def test_an_epoch_of_fit_is_an_epoch(make, watched):
+    """`fit` reads training and validation batches in turns, and looks at some before."""
+    model, seen = watched
+    seen.clear()
     training, validation = make(X, Y, 5, shuffle=True, seed=0, first_epoch=2), make(X, Y, 4)
     assert len(training) == 2 and len(validation) == 3
     history = model.fit(training, validation_data=validation, epochs=3, shuffle=False, verbose=0)
     order = [np.random.default_rng([0, epoch]).permutation(10).tolist() for epoch in (2, 3, 4)]
     assert seen == [part for epoch in order for part in (epoch[:5], epoch[5:])]
     assert len(history.history["val_loss"]) == 3
+
+
+@functools.cache
+def network():
+    """Return the network of all tests that train or ask one, so that it is traced once for all of them."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
+    model.compile("sgd", "mse", jit_compile=False)
+    return model
 
 
 def test_weights_stay_with_their_examples(make):
@@ -218,6 +235,12 @@ def augmented(make, augment_fn, count=3, **kwargs):
     return [np.concatenate([x for x, _ in epoch]) for epoch in dealt]
 
 
+@functools.cache
+def drawn_by(make, function):
+    """Return what the zeros become by this function with a seed, drawn once for all tests that compare with it."""
+    return augmented(make, function(seed=3))
+
+
 def assert_all_differ(parts):
     assert all(not np.array_equal(a, b) for i, a in enumerate(parts) for b in parts[:i])
 
@@ -230,18 +253,16 @@ def test_augmentation_differs_between_epochs_and_repeats_between_runs(make, func
             keras.utils.set_random_seed(global_seed)
         return augmented(make, function(**{} if global_seed else {"seed": 3}))
 
-    first, second = run(), run()
+    first = run() if global_seed else drawn_by(make, function)
     assert_all_differ(first)
     assert_all_differ([part for epoch in first for part in (epoch[:8], epoch[8:16])])  # and between batches
     if global_seed is not None or function is not unseeded:
-        np.testing.assert_array_equal(first, second)
+        np.testing.assert_array_equal(first, run())
 
 
 @pytest.mark.parametrize("function", [noise, by_generator, by_image, by_branch, affine])
 def test_both_forms_draw_the_same(function):
-    np.testing.assert_allclose(
-        augmented(DatasetSequence, function(seed=3)), augmented(batched_dataset, function(seed=3)), rtol=1e-5
-    )
+    np.testing.assert_allclose(drawn_by(DatasetSequence, function), drawn_by(batched_dataset, function), rtol=1e-5)
 
 
 def test_two_seeds_and_two_layers_draw_different_numbers(make):
@@ -254,11 +275,11 @@ import keras, numpy as np
 from text_recognizer.pipelines.arrays import DatasetSequence, batched_dataset
 keras.utils.set_random_seed(4)
 noise = keras.layers.GaussianNoise(1.0)
-x = np.zeros((2000, 1), np.float32)
+x = np.zeros((400, 1), np.float32)
 for make in (DatasetSequence, batched_dataset):
     batches = make(x, x, 8, augment_fn=lambda x, y: (noise(x, training=True), y), shuffle=True)
     model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
+    model.compile("sgd", "mse", jit_compile=False)
     print(model.fit(batches, epochs=3, shuffle=False, verbose=0).history["loss"])
 """
 
@@ -278,7 +299,7 @@ def test_an_interrupted_training_goes_on_with_the_same_augmentation(make):
 
 def test_a_look_at_some_batches_shifts_nothing():
     """tf.data prepares an unknown number of batches ahead of those that are looked at."""
-    x = np.zeros((4000, 4), np.float32)
+    x = np.zeros((600, 4), np.float32)
     sequence = DatasetSequence(x, x, 4, augment_fn=noise(seed=3), first_epoch=1)
     sequence[0], sequence[5]
     dataset = batched_dataset(x, x, 4, augment_fn=noise(seed=3))
@@ -452,7 +473,7 @@ def test_a_sequence_of_one_worker_keeps_the_promise_for_them_too(name):
 
 @pytest.mark.parametrize("workers", [1, 3])
 def test_layers_keep_the_promise_whatever_the_number_of_workers(workers):
-    expected = augmented(DatasetSequence, noise(seed=3), count=2)
+    expected = drawn_by(DatasetSequence, noise)[:2]
     fitted = {}
     layer = keras.layers.GaussianNoise(1.0, seed=3)
 
@@ -562,12 +583,6 @@ def test_the_data_are_not_changed():
         list(DatasetSequence(x, y, 4, augment_fn=blank, shuffle=shuffle))
     np.testing.assert_array_equal(x, X)
     np.testing.assert_array_equal(y, Y)
-
-
-def network():
-    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1)])
-    model.compile("sgd", "mse")
-    return model
 
 
 @pytest.mark.parametrize("workers", [1, 2])

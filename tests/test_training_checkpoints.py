@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 
@@ -10,6 +11,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from tests.python import python_command
 from text_recognizer.pipelines.arrays import DatasetSequence
@@ -20,6 +22,7 @@ from workbook.pages import ROOT
 
 X = np.random.default_rng(0).normal(size=(12, 5)).astype("float32")
 Y = X[:, :2] > 0
+BATCHES = tf.data.Dataset.from_tensors((X, Y))  # one an epoch: nothing here depends on how many there are
 
 
 def small_network(optimizer=None, run_eagerly=True):
@@ -40,9 +43,22 @@ def go_on(folder, epochs, network=None, callbacks=(), fitting=None, **arguments)
     network = network or small_network()
     checkpoints = Checkpoints(folder, "net_{epoch:02d}.weights.h5", **{"keep": 5} | arguments)
     done = checkpoints.restore(network)
-    fitting = {"x": X, "y": Y, "batch_size": 4, "shuffle": False} | (fitting or {})
+    fitting = {"x": BATCHES, "shuffle": False} | (fitting or {})
     network.fit(**fitting, initial_epoch=done, epochs=epochs, callbacks=[*callbacks, checkpoints], verbose=0)
     return network, checkpoints
+
+
+@pytest.fixture(scope="module")
+def _run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    go_on(folder, epochs=2)
+    return folder
+
+
+@pytest.fixture
+def run(_run, tmp_path):
+    """The folder of a run of two epochs, a copy of it."""
+    return shutil.copytree(_run, tmp_path / "run")
 
 
 def rows(folder):
@@ -104,11 +120,10 @@ def test_after_kill_a_run_with_dropout_goes_on_as_if_nothing_had_happened(tmp_pa
     assert_same_run(killed, whole, "net_04.weights.h5")
 
 
-def test_each_epoch_of_dropout_is_another(tmp_path):
+def test_each_epoch_of_dropout_is_another(run):
     """So the test above would fail if random numbers began anew."""
-    go_on(tmp_path, epochs=2)
-    runs = [json.loads(arrays(tmp_path / f"net_{epoch:02d}.weights.h5")["text_recognizer"])["run"] for epoch in (1, 2)]
-    (first,), (second,) = (run["random_states"] for run in runs)
+    runs = [json.loads(arrays(run / f"net_{epoch:02d}.weights.h5")["text_recognizer"])["run"] for epoch in (1, 2)]
+    (first,), (second,) = (said["random_states"] for said in runs)
     assert first[0] == second[0] and second[1] == 2 * first[1] > 0
 
 
@@ -120,7 +135,7 @@ def test_layers_outside_of_the_network_go_on_too(tmp_path):
         checkpoints = Checkpoints(folder, layers=[noise])
         done = checkpoints.restore(network)
         batches = DatasetSequence(
-            X, Y, 4, augment_fn=lambda x, y: (noise(x, training=True), y), shuffle=True, seed=0, first_epoch=done
+            X, Y, 6, augment_fn=lambda x, y: (noise(x, training=True), y), shuffle=True, seed=0, first_epoch=done
         )
         network.fit(batches, initial_epoch=done, epochs=epochs, callbacks=[checkpoints], shuffle=False, verbose=0)
 
@@ -143,11 +158,10 @@ def test_a_run_in_parts_ends_where_one_in_one_piece_ends(optimizer, tmp_path):
 
 def test_a_run_under_a_strategy_goes_on(tmp_path):
     """Whose optimizer can be built in the scope of its strategy alone."""
-    tf = pytest.importorskip("tensorflow")
     for folder, ends in ((tmp_path / "whole", [2]), (tmp_path / "parts", [1, 2])):
         for epochs in ends:
             with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
-                network = small_network(run_eagerly=False)
+                network = small_network()
             go_on(folder, epochs, network)
     assert_same_run(tmp_path / "parts", tmp_path / "whole", "net_02.weights.h5")
 
@@ -165,17 +179,16 @@ def test_a_rate_that_a_callback_lowers_is_lowered_when_the_run_goes_on(tmp_path)
 
 
 def test_the_newest_checkpoints_stay(tmp_path):
-    go_on(tmp_path, epochs=7, keep=2)
-    assert names(tmp_path) == ["history.csv", "net_06.weights.h5", "net_07.weights.h5"]
+    go_on(tmp_path, epochs=4, keep=2)
+    assert names(tmp_path) == ["history.csv", "net_03.weights.h5", "net_04.weights.h5"]
 
 
-def test_a_process_that_only_restores_writes_nothing(tmp_path):
-    go_on(tmp_path, epochs=2)
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    (tmp_path / "history.csv").unlink()
-    _, checkpoints = go_on(tmp_path, epochs=3, writes=False)
+def test_a_process_that_only_restores_writes_nothing(run):
+    assert len(names(run)) == 3
+    (run / "history.csv").unlink()
+    _, checkpoints = go_on(run, epochs=3, writes=False)
     assert [row["epoch"] for row in checkpoints.history] == [1, 2, 3]
-    assert names(tmp_path) == ["net_01.weights.h5", "net_02.weights.h5"] and len(before) == 3
+    assert names(run) == ["net_01.weights.h5", "net_02.weights.h5"]
 
 
 def test_keras_and_weights_read_the_weights(tmp_path):
@@ -192,16 +205,15 @@ def test_keras_and_weights_read_the_weights(tmp_path):
 # The history
 
 
-def test_the_csv_is_written_anew_from_the_checkpoint(tmp_path):
-    go_on(tmp_path, epochs=2)
-    expected = (tmp_path / "history.csv").read_bytes()
-    (tmp_path / "history.csv").write_text("epoch,loss\n1,0.5\n")
-    go_on(tmp_path, epochs=2)
-    assert (tmp_path / "history.csv").read_bytes() == expected
+def test_the_csv_is_written_anew_from_the_checkpoint(run):
+    expected = (run / "history.csv").read_bytes()
+    (run / "history.csv").write_text("epoch,loss\n1,0.5\n")
+    go_on(run, epochs=2)
+    assert (run / "history.csv").read_bytes() == expected
 
 
 def test_columns_that_come_and_go(tmp_path):
-    fitting = {"validation_data": (X, Y), "validation_freq": 2}
+    fitting = {"validation_data": BATCHES, "validation_freq": 2}
     go_on(tmp_path / "whole", epochs=3, fitting=fitting)
     for epochs in (1, 2, 3):
         _, checkpoints = go_on(tmp_path / "parts", epochs, fitting=fitting | {"validation_freq": [2]})
@@ -226,7 +238,7 @@ def test_results_that_are_no_python_numbers(tmp_path):
 
 def test_the_history_as_fit_returns_it(tmp_path):
     """But of all epochs, those before included."""
-    fitting = {"validation_data": (X, Y), "validation_freq": 2}
+    fitting = {"validation_data": BATCHES, "validation_freq": 2}
     for epochs in (1, 3):
         network, checkpoints = go_on(tmp_path, epochs, fitting=fitting)
     epochs, history = checkpoints.columns()
@@ -307,25 +319,23 @@ def test_another_run_is_refused(tmp_path):
         (small_network, {"class_names": "ab"}, "class_names is None in the file"),
     ],
 )
-def test_another_network_is_refused_and_left_as_it_is(network, arguments, message, tmp_path):
-    go_on(tmp_path, epochs=1)
+def test_another_network_is_refused_and_left_as_it_is(network, arguments, message, run):
     network = network()
     before = network.get_weights()
     with pytest.raises(ValueError, match=message):
-        Checkpoints(tmp_path, "net_{epoch:02d}.weights.h5", **arguments).restore(network)
+        Checkpoints(run, "net_{epoch:02d}.weights.h5", **arguments).restore(network)
     for old, new in zip(before, network.get_weights()):
         np.testing.assert_array_equal(old, new)
 
 
-def test_a_damaged_checkpoint_is_named(tmp_path):
-    go_on(tmp_path, epochs=2)
-    path = tmp_path / "net_02.weights.h5"
+def test_a_damaged_checkpoint_is_named(run):
+    path = run / "net_02.weights.h5"
     path.write_bytes(path.read_bytes()[:500])
     with pytest.raises(WeightsError, match="net_02.weights.h5 is damaged.* Delete it, and go on from .*the checkpoint"):
-        go_on(tmp_path, epochs=3)
+        go_on(run, epochs=3)
     path.unlink()
-    go_on(tmp_path, epochs=3)
-    assert [row["epoch"] for row in rows(tmp_path)] == ["1", "2", "3"]
+    go_on(run, epochs=3)
+    assert [row["epoch"] for row in rows(run)] == ["1", "2", "3"]
 
 
 @pytest.mark.parametrize("run", [None, {}, [], {"settings": {}}])
@@ -336,27 +346,26 @@ def test_weights_that_are_no_checkpoint_are_named(run, tmp_path):
 
 
 @pytest.mark.parametrize("done", [0, 2])
-def test_a_folder_with_checkpoints_that_nobody_restored_is_refused(done, tmp_path):
+def test_a_folder_with_checkpoints_that_nobody_restored_is_refused(done, run):
     """Otherwise the new run would be thrown away at the next start: the old one has the newer checkpoint."""
-    go_on(tmp_path, epochs=2)
-    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
-    checkpoints = Checkpoints(tmp_path, "net_{epoch:02d}.weights.h5")
+    before = {path: path.read_bytes() for path in run.iterdir()}
+    checkpoints = Checkpoints(run, "net_{epoch:02d}.weights.h5")
     with pytest.raises(ValueError, match="call restore before fit, and give fit what it returns as initial_epoch"):
-        small_network().fit(X, Y, initial_epoch=done, epochs=4, callbacks=[checkpoints], verbose=0)
-    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+        small_network().fit(BATCHES, initial_epoch=done, epochs=4, callbacks=[checkpoints], shuffle=False, verbose=0)
+    assert before == {path: path.read_bytes() for path in run.iterdir()}
 
 
-def test_what_restore_returns_is_where_the_training_begins(tmp_path):
-    go_on(tmp_path, epochs=2)
-    network, checkpoints = small_network(), Checkpoints(tmp_path, "net_{epoch:02d}.weights.h5")
+def test_what_restore_returns_is_where_the_training_begins(run):
+    network, checkpoints = small_network(), Checkpoints(run, "net_{epoch:02d}.weights.h5")
     assert checkpoints.restore(network) == 2
     with pytest.raises(ValueError, match="give fit what it returns as initial_epoch"):
-        network.fit(X, Y, epochs=4, callbacks=[checkpoints], verbose=0)
+        network.fit(BATCHES, epochs=4, callbacks=[checkpoints], shuffle=False, verbose=0)
 
 
 def test_a_loss_that_is_no_number_ends_the_run_without_a_checkpoint(tmp_path):
+    no_numbers = BATCHES.map(lambda x, y: (x, np.full_like(X[:, :2], np.nan)))
     with pytest.raises(FloatingPointError, match="the loss of epoch 1 is nan: try a smaller learning rate"):
-        go_on(tmp_path / "run", epochs=1, fitting={"y": np.full_like(X[:, :2], np.nan)})
+        go_on(tmp_path / "run", epochs=1, fitting={"x": no_numbers})
     assert not (tmp_path / "run").exists()
 
 
@@ -373,7 +382,7 @@ def test_a_network_that_cannot_be_saved_is_not_trained_first(tmp_path):
     network.compile("sgd", "mse")
     checkpoints = Checkpoints(tmp_path / "run")
     with pytest.raises(WeightsError, match="Network does not say what it is made of.*Write its get_config"):
-        network.fit(X, Y, callbacks=[checkpoints], verbose=0)
+        network.fit(BATCHES, callbacks=[checkpoints], shuffle=False, verbose=0)
     assert not (tmp_path / "run").exists() and checkpoints.history == []
 
 
@@ -404,7 +413,7 @@ def test_arguments_that_are_right(tmp_path):
     Checkpoints(tmp_path, "a.b+{epoch:06d}(1).weights.h5", np.int64(3), {"levels": (1, 2), "nothing": None})
 
 
-def test_a_full_disk_names_the_folder_and_leaves_the_old_checkpoints(tmp_path):
+def test_a_full_disk_names_the_folder_and_leaves_the_old_checkpoints(run):
     """A limit on the size of a file stands for the disk."""
     resource = pytest.importorskip("resource")
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -416,10 +425,10 @@ def test_a_full_disk_names_the_folder_and_leaves_the_old_checkpoints(tmp_path):
 
     try:
         with pytest.raises(OSError, match="nothing could be written to .*File too large.* Make room") as caught:
-            go_on(tmp_path, epochs=3, callbacks=[Fill()])
+            go_on(run, epochs=3, callbacks=[Fill()])
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
-    assert str(tmp_path) in str(caught.value) and "\n" not in str(caught.value)
-    assert names(tmp_path) == ["history.csv", "net_01.weights.h5", "net_02.weights.h5"]
-    go_on(tmp_path, epochs=3)
-    assert len(rows(tmp_path)) == 3
+    assert str(run) in str(caught.value) and "\n" not in str(caught.value)
+    assert names(run) == ["history.csv", "net_01.weights.h5", "net_02.weights.h5"]
+    go_on(run, epochs=3)
+    assert len(rows(run)) == 3

@@ -83,17 +83,7 @@ def check_equal(one, other):
         assert one == other
 
 
-@pytest.mark.parametrize(
-    "weighted, stop_at",
-    [
-        (False, ()),
-        (True, ()),
-        (False, ("on_train_batch_end", 1)),
-        (False, ("on_epoch_begin", 2)),
-        (False, ("on_epoch_end", 1)),
-    ],
-)
-def test_the_loop_does_what_fit_does(weighted, stop_at):
+def check_that_the_loop_does_what_fit_does(weighted=False, stop_at=()):
     """Weights, calls of callbacks with their arguments, the history: with a penalty, and a smaller last batch."""
     expected, their_calls, their_history = trained(by_fit, weighted, stop_at)
     network, calls, history = trained(loop.fit, weighted, stop_at)
@@ -106,7 +96,16 @@ def test_the_loop_does_what_fit_does(weighted, stop_at):
     assert len(history.epoch) == (2 if stop_at in ((), ("on_epoch_begin", 2)) else 1)
 
 
-def test_early_stopping_stops_and_brings_the_best_weights_back():
+def test_the_loop_does_what_fit_does_with_weights():
+    check_that_the_loop_does_what_fit_does(weighted=True)
+
+
+@pytest.mark.parametrize("stop_at", [(), ("on_train_batch_end", 1), ("on_epoch_begin", 2), ("on_epoch_end", 1)])
+def test_the_loop_does_what_fit_does_and_stops_where_it_stops(stop_at, eagerly):
+    check_that_the_loop_does_what_fit_does(stop_at=stop_at)
+
+
+def test_early_stopping_stops_and_brings_the_best_weights_back(eagerly):
     network = build()
     stopping = keras.callbacks.EarlyStopping("loss", min_delta=100, restore_best_weights=True)
     history = loop.fit(network, batches(2).repeat(), steps_per_epoch=STEPS, epochs=9, callbacks=[stopping])
@@ -116,13 +115,13 @@ def test_early_stopping_stops_and_brings_the_best_weights_back():
     np.testing.assert_array_equal(network.get_weights()[0], after_one_epoch.get_weights()[0])
 
 
-def test_a_run_that_was_stopped_can_go_on():
+def test_a_run_that_was_stopped_can_go_on(eagerly):
     network, calls, history = trained(loop.fit, stop_at=("on_epoch_end", 1))
     history = loop.fit(network, batches(2).repeat(), steps_per_epoch=STEPS, epochs=2)
     assert history.epoch == [0, 1] and "val_loss" not in history.history
 
 
-def test_moving_averages_of_the_weights_are_the_weights_in_the_end():
+def test_moving_averages_of_the_weights_are_the_weights_in_the_end(eagerly):
     weights = []
     for fit in (by_fit, loop.fit):
         network = build()
@@ -133,13 +132,13 @@ def test_moving_averages_of_the_weights_are_the_weights_in_the_end():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_evaluate_as_keras_evaluates(weighted):
+def test_evaluate_as_keras_evaluates(weighted, eagerly):
     network = build()
     expected = network.evaluate(batches(2, weighted), verbose=0, return_dict=True)
     check_equal(expected, loop.evaluate(network, batches(2, weighted)))
 
 
-def test_data_that_end_too_early_are_named():
+def test_data_that_end_too_early_are_named(eagerly):
     with pytest.raises(ValueError, match="training ends after 0 of the 3 batches of epoch 2: give it repeated"):
         loop.fit(build(), batches(2), steps_per_epoch=STEPS, epochs=2)
     with pytest.raises(ValueError, match="the data set is empty"):

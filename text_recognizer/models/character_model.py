@@ -32,7 +32,7 @@ class CharacterModel(Recognizer):
         >>> from text_recognizer.networks import mlp
         >>> data = Digits()
         >>> model = CharacterModel(data, mlp(data.input_shape, data.output_shape, layer_size=64))
-        >>> history = model.fit(epochs=4, verbose=0)
+        >>> history = model.fit(epochs=1, verbose=0)
         >>> character, confidence = model.predict_on_image(255 - data.x_test[0])  # black on white
         >>> character in data.class_names and 0 <= confidence <= 1
         True
