@@ -70,8 +70,7 @@ def test_fit_predict_and_evaluate(name, jit_compile):
     if name == "lenet":
         model.augmentation = RandomAffine(seed=0)
     at_once = 2 if name == "mlp" else 1  # XLA compiles each step of a call, which takes seconds
-    # without XLA, and without a graph: all other tests run graphs that XLA does not compile
-    model.compile(jit_compile=jit_compile, run_eagerly=not jit_compile, steps_per_execution=at_once)
+    model.compile(jit_compile=jit_compile, steps_per_execution=at_once)
     history = model.fit(epochs=1, batch_size=BATCH, validation_fraction=1 / 3, verbose=0)
     assert model.network.jit_compile == jit_compile and np.isfinite(history.history["val_loss"]).all()
     x, y = model.data.x_test, model.data.y_test
