@@ -64,7 +64,8 @@ def _reads_ahead(dataset: tf.data.Dataset) -> bool:
 
 
 def _check_pipeline(pipeline: Callable[..., tf.data.Dataset]) -> str:
-    n, size = 5003, 64  # more than the round numbers that are written for a buffer
+    # more than the round numbers that are written for a buffer, and a size that nobody writes for a batch
+    n, size = 5003, 500
     x = np.arange(n, dtype="float32")[:, None] * np.ones(3, "float32")
     y = np.arange(n)
     dataset = require(pipeline(x, y, size), tf.data.Dataset, "a dataset")

@@ -220,6 +220,7 @@ def _check_frozen_head(head_on_frozen: Callable[[keras.Model, int], keras.Model]
         if not isinstance(model.optimizer, keras.optimizers.Adam):
             raise WrongAnswer(f"It is compiled with {type(model.optimizer).__name__}, not with Adam.")
         before, whole = base.get_weights(), model.get_weights()
+        model.run_eagerly = True  # two steps, which take less time than their tracing
         with seeded(0):
             told = "Keras cannot train it. Does the loss fit labels that are indices?"
             tried(lambda: model.fit(images, np.arange(6) % classes, epochs=2, verbose=0), told)
@@ -289,6 +290,7 @@ lost_base = Diagnosis(
     broken=_frozen_too_late,
     data=_ten_of_each,
     at_least=0.5,
+    with_fault=0.32,
     seconds=60,
     fault="The first fit had built a step that trains all weights, and freezing came too late for it.",
     hints=(

@@ -23,6 +23,7 @@ import exercises
 from exercises import Exercise, ____
 from exercises.answers import WrongAnswer, in_form, number
 from exercises.exercise import has_blank
+from exercises.kinds.training import Deadline
 from tests.claims.control import long
 from workbook.pages import ROOT, pages
 from workbook.solution_blocks import solution
@@ -76,6 +77,16 @@ def test_wrong_answer_is_told_what_is_wrong(name, answer, told):
 def test_right_answer_of_another_kind_is_right(name, answer):
     verdict = EXERCISES[name].verdict(answer)
     assert verdict.startswith("Right."), verdict
+
+
+@long
+@pytest.mark.parametrize("name", [name for name in EXERCISES if hasattr(EXERCISES[name], "broken")])
+def test_fault_costs_what_the_verdict_says(name):
+    exercise = EXERCISES[name]
+    run, how = exercise._run(exercise.broken, exercise.seeds[0], Deadline(exercise.seconds), [])
+    assert run.accuracy < exercise.at_least
+    assert run.accuracy == pytest.approx(exercise.with_fault, abs=0.05)
+    assert how == exercise._how_it_was
 
 
 def is_fixed(solution) -> bool:

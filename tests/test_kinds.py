@@ -211,6 +211,7 @@ def diagnosis(**changes):
     given = {
         "solution_source": lambda: mended,
         "broken": without_a_step,
+        "with_fault": 0.5,
         "fault": "It took no step.",
         "may_change": {"learning rate"},
         "seeds": (0, 1),

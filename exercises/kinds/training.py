@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -73,7 +73,7 @@ class Training(Exercise):
                 refuse_trained(model, known)
                 keras.utils.set_random_seed(seed)  # the answer may have set a seed of its own
                 told = "Keras cannot train it. Do the loss and the metrics fit the labels, which are indices?"
-                trace_once(model)
+                trace_once(model, x_train, y_train)
                 tried(lambda: model.fit(x_train, y_train, callbacks=[watch], **settings), told)
             runs.append(Run(accuracy(model, x_val, y_val), watch))
         return judged(runs, self.at_least)
@@ -94,10 +94,17 @@ class Training(Exercise):
         self.refuse(model)
 
 
-def trace_once(model: keras.Model) -> None:
-    """Let `fit` trace its step once: an optimizer that makes its variables within the step costs a second tracing."""
-    if model.built and model.compiled:
-        model.optimizer.build(model.trainable_variables)
+def trace_once(model: keras.Model, x: Any, y: Any) -> None:
+    """Let `fit` trace its step once: what makes variables within the step, costs a second tracing.
+
+    An optimizer makes some, and so do metrics that were given by name. Nothing is trained, and `fit` begins its metrics
+    anew.
+    """
+    if not (model.built and model.compiled) or model.train_function:
+        return
+    model.optimizer.build(model.trainable_variables)
+    with suppress(Exception):  # data that come in another form; what does not fit, `fit` says
+        model.compute_metrics(x[:2], y[:2], model(x[:2], training=False), None)
 
 
 @contextmanager

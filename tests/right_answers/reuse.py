@@ -68,7 +68,7 @@ def frozen_at_the_beginning(x_train, y_train, x_val, y_val):
     model = on_top(base)
     model.compile(keras.optimizers.Adam(0.03), page.LOSS, metrics=["accuracy"])
     model.fit(x_train, y_train, epochs=1, **SETTINGS)
-    model.fit(x_train, y_train, epochs=25, validation_data=(x_val, y_val), **SETTINGS)
+    model.fit(x_train, y_train, epochs=25, validation_data=(x_val, y_val), validation_freq=25, **SETTINGS)
     return model
 
 

@@ -53,7 +53,7 @@ def at_a_rate(rate, as_a_functional_model=False):
         if as_a_functional_model:
             model = keras.Model(model.inputs, model.outputs)
         model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
-        model.fit(x_train, y_train, epochs=3, batch_size=32, validation_data=(x_val, y_val), verbose=0)
+        model.fit(x_train, y_train, epochs=3, batch_size=32, verbose=0)
         return model
 
     return train

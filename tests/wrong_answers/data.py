@@ -55,7 +55,7 @@ WRONG = [
     (page.training_pipeline, pipeline(lambda d, n: d.batch(n).prefetch(1)), "old order"),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(10).batch(n).prefetch(1)), "buffer"),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(1000).batch(n).prefetch(1)), "buffer"),
-    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).batch(32).prefetch(1)), "not (64, 3)"),
+    (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).batch(64).prefetch(1)), "not (500, 3)"),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).cache().batch(n).prefetch(1)), "same order"),
     (page.training_pipeline, pipeline(lambda d, n: d.shuffle(6000).repeat().batch(n).prefetch(1)), "never ends"),
     (page.training_pipeline, pipeline(lambda d, n: d.repeat(3).shuffle(6000).batch(n)), "more than once"),
