@@ -366,7 +366,6 @@ gone_too_soon = Diagnosis(
     broken=_broken_schedule,
     data=digits,
     at_least=0.92,
-    with_fault=0.374,
     fault="A schedule counts steps, and it was given epochs: after six steps of 222 the rate was 0.",
     hints=(
         "The model and the loss are fine. What is the learning rate after the first epoch?",

@@ -396,7 +396,6 @@ wrong_skip = Diagnosis(
     broken=_broken_skips,
     data=digits,
     at_least=0.85,
-    with_fault=0.081,
     seconds=180,
     fault="The name x was overwritten, so each sum led around the second layer of its block, and not around both.",
     hints=(

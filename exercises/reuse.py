@@ -290,7 +290,6 @@ lost_base = Diagnosis(
     broken=_frozen_too_late,
     data=_ten_of_each,
     at_least=0.5,
-    with_fault=0.32,
     seconds=60,
     fault="The first fit had built a step that trains all weights, and freezing came too late for it.",
     hints=(

@@ -137,7 +137,6 @@ at_chance = Diagnosis(
     broken=_broken_training,
     data=digits,
     at_least=0.85,
-    with_fault=0.047,
     fault="Each call of permutation draws another order, so the images no longer had their own labels.",
     hints=(
         "The model is fine, and so is the way it is compiled. Look at what it is given.",
@@ -186,7 +185,6 @@ silent_layers = Diagnosis(
     broken=_all_dead,
     data=digits,
     at_least=0.85,
-    with_fault=0.117,
     may_change=("learning rate",),
     fault="The rate was a hundred times too high: its first steps left dead units only.",
     hints=(

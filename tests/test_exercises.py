@@ -81,11 +81,10 @@ def test_right_answer_of_another_kind_is_right(name, answer):
 
 @long
 @pytest.mark.parametrize("name", [name for name in EXERCISES if hasattr(EXERCISES[name], "broken")])
-def test_fault_costs_what_the_verdict_says(name):
+def test_how_the_broken_function_trains_is_seen_without_its_steps(name):
     exercise = EXERCISES[name]
     run, how = exercise._run(exercise.broken, exercise.seeds[0], Deadline(exercise.seconds), [])
     assert run.accuracy < exercise.at_least
-    assert run.accuracy == pytest.approx(exercise.with_fault, abs=0.05)
     assert how == exercise._how_it_was
 
 
