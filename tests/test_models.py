@@ -273,7 +273,7 @@ def test_a_second_fit_has_another_order_and_the_same_validation_part(build, eage
     for calls in ([2], [1, 1]):
         keras.utils.set_random_seed(0)
         model = build()
-        model.augmentation = keras.layers.GaussianNoise(10, seed=0)
+        model.augmentation = RandomAffine(seed=0)
         for epochs in calls:
             model.fit(FEW, epochs=epochs, verbose=0)
         weights.append(model.network.get_weights())
