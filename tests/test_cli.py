@@ -281,7 +281,7 @@ def test_a_reader_that_goes_and_an_encoding_that_lacks_a_character_are_no_errors
     code = f"""
 import sys
 sys.path.append({str(ROOT)!r})
-sys.stdout.reconfigure(encoding="cp1252", errors="strict")  # as PYTHONIOENCODING does when Python starts
+sys.stdout = open(1, "w", encoding="cp1252", errors="strict", closefd=False)  # as PYTHONIOENCODING makes it
 from tests.drawn_lines import small_network
 from text_recognizer import cli
 
