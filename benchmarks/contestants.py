@@ -4,6 +4,9 @@ PyTorch and JAX need not be in the interpreter that runs the comparison: `--torc
 environment variables TORCH_PYTHON and JAX_PYTHON, name those that have them. PyTorch's needs NumPy besides, JAX's what
 `pip install keras jax h5py filelock rich numpy pillow scikit-learn` installs. A contestant whose package is not there
 is left out, and named.
+
+TensorFlow computes with oneDNN's kernels, which it takes by itself on newer x86 processors alone. Where the environment
+variable TF_ENABLE_ONEDNN_OPTS is set, it is as that says.
 """
 
 import json
@@ -58,7 +61,8 @@ def run(python, module, *arguments, **environment):
         RuntimeError: it failed; the message is the end of what it said.
     """
     command = [python, "-m", module, *map(str, arguments)]
-    environment = {"KERAS_BACKEND": "tensorflow"} | environment
+    onednn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "1")
+    environment = {"KERAS_BACKEND": "tensorflow", "TF_ENABLE_ONEDNN_OPTS": onednn} | environment
     done = subprocess.run(command, capture_output=True, check=False, text=True, env=os.environ | environment)
     if done.returncode:
         raise RuntimeError(f"{' '.join(command)} ended with {done.returncode}: {done.stderr[-2000:]}")

@@ -96,11 +96,25 @@ def test_the_best_section_comes_first_whatever_the_numbers(page):
     assert len(search.find("a file and a target", most=1)) == 1
 
 
+@pytest.mark.parametrize("said", ["KeyError: 7", "KeyError: 'rows'"])
+def test_a_section_that_holds_the_message_as_it_is_comes_first(tmp_path, said):
+    text = (
+        TEXT + f"\n### A number\n\nof rows\n\n```text\n{said}\n```\n\n### A word\n\n`KeyError: 70` `KeyError: rows`\n"
+    )
+    search = Search([Course(tmp_path).page("fixes_small", text)])
+    assert search.find(said)[0][1].heading == "A number"
+    assert search.find("KeyError: 70")[0][1].heading == "A word"
+
+
 def test_the_command_reads_what_is_pasted(monkeypatch, capsys):
     monkeypatch.setattr("sys.stdin", io.StringIO(TRACEBACK))
     assert main(["find"]) == 0
-    first = capsys.readouterr().out.splitlines()[:2]
-    assert re.match(r"0\.\d\d  \S", first[0]) and re.match(r" +notebooks/\w+\.md, line \d+$", first[1])
+    what, *first = capsys.readouterr().out.splitlines()[:3]
+    assert (
+        what.startswith("The number says")
+        and re.match(r"0\.\d\d  \S", first[0])
+        and re.match(r" +notebooks/\w+\.md, line \d+$", first[1])
+    )
     assert main(["find", "xyzzy"]) == 1
     assert "fixes_symptoms.md" in capsys.readouterr().out
 

@@ -62,6 +62,17 @@ def test_messages_lead_to_their_sections_in_the_order_of_the_alphabet(tmp_path):
     ]
 
 
+@pytest.mark.parametrize(
+    "message, span",
+    [("one", "`one`"), ("`one` two", "`` `one` two ``"), ("with `` no", "```with `` no```"), ("a `", "`` a ` ``")],
+)
+def test_a_message_with_backticks_stands_in_a_longer_fence(tmp_path, message, span):
+    page = Course(tmp_path).page("01_a", "# A\n\n```python\n1\n```\n")
+    cells = [nbformat.v4.new_code_cell("1", outputs=printed(f"ValueError: {message}\n"))]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), page.notebook)
+    assert f"- {span} ValueError: " in messages([page])
+
+
 def test_cards_come_before_sections(tmp_path):
     course = Course(tmp_path)
     made = [course.page(name, "# Top\n\n```python\n1\n```\n") for name in ("01_a", "fixes_b")]

@@ -5,6 +5,7 @@ import pytest
 
 from tests.course import Course
 from workbook.agreement import disagreements
+from workbook.comparing.normalise import cells_in_tracebacks
 from workbook.pages import PageError, find_page, pages
 from workbook.render import render
 
@@ -97,6 +98,15 @@ def test_an_output_that_still_agrees_is_kept_as_it_was(page):
     edit(page.notebook, "took 12 ms", "took 99 s")
     render(page)
     assert "took 99 s" in page.text.read_text(encoding="utf-8")
+
+
+def test_a_traceback_names_the_cell_above_it_also_when_a_cell_has_come_before_it(page):
+    edit(page.text, "## A heading\n", "```python\n2\n```\n\n## A heading\n")
+    render(page)
+    raising = next(cell for cell in page.read_notebook().cells if cell.source == "1 / 0")
+    assert raising.execution_count == 4 and cells_in_tracebacks(raising.outputs) == [4]
+    edit(page.notebook, "In[4]", "In[3]")
+    assert list(disagreements(page)) == ['the traceback below In [4], under "A heading" is of In[3]']
 
 
 def test_a_page_in_agreement_passes_as_it_ran_in_jupyter(page, course):

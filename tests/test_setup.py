@@ -67,14 +67,14 @@ class Computer:
         program.chmod(0o755)
 
     def run(self, command, check):
-        python = setup._python(self.venv)
+        python = setup.python_of(self.venv)
         if command[1:3] == ["-m", "venv"]:
             python.parent.mkdir(parents=True, exist_ok=True)
             python.write_bytes(b"")
             return subprocess.CompletedProcess(command, 0)
         who = "pip" if command[0] == str(python) else "uv"
         file = command[-1].replace("\\", "/").rpartition("/")[2]
-        assert {"--require-hashes", "--only-binary"} < set(command)
+        assert {"--no-deps", "--require-hashes", "--only-binary"} < set(command)
         self.commands.append(f"{who} {file}")
         failed = bool({who, f"{who} {file}"} & set(self.broken))
         if failed and check:
@@ -137,6 +137,12 @@ def test_a_set_up_that_failed_says_so_and_is_begun_again(computer):
 def test_another_python_is_refused(computer, monkeypatch, version):
     monkeypatch.setattr(sys, "version_info", version)
     assert f"this is 3.{version[1]}." in setup.main() and computer.commands == []
+
+
+def test_a_python_without_the_packages_is_told_which_one_has_them():
+    command = [sys.executable, "-S", "-m", "workbook", "find", "a message"]
+    said = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert said.returncode == 1 and "python3 -m workbook.setup" in said.stderr and "Traceback" not in said.stderr
 
 
 def test_any_python_can_read_it_and_it_needs_nothing():

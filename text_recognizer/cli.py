@@ -305,6 +305,8 @@ def _fail(error):
 
 def _import_keras():
     """Import Keras without the start-up messages of TensorFlow, which it logs before it reads its log level."""
+    # by itself TensorFlow takes oneDNN's kernels, which train up to twice as fast, on newer processors alone
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     level = os.environ.get("TF_CPP_MIN_LOG_LEVEL")
     os.environ["TF_CPP_MIN_LOG_LEVEL"] = level or "3"
     if sys.stderr is None:  # closed by the caller

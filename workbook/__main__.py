@@ -9,9 +9,20 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbook import find, full, grade, index, learner, progress, render, stability, versions
-from workbook.agreement import disagreements
-from workbook.pages import NOTEBOOKS, ROOT, PageError, find_page, pages
+from workbook import setup
+
+try:
+    from workbook import find, full, grade, index, learner, progress, render, stability, versions
+    from workbook.agreement import disagreements
+    from workbook.pages import NOTEBOOKS, ROOT, PageError, find_page, pages
+except ModuleNotFoundError as error:
+    if "workbook" in error.name:
+        raise
+    there = setup.python_of(setup.VENV).relative_to(setup.ROOT)
+    sys.exit(
+        f"This Python has no {error.name}. Set the course up once, by: python3 -m workbook.setup\n"
+        f"Then its commands are those of another Python: {there} -m workbook"
+    )
 
 TESTS = [sys.executable, "-m", "pytest"]
 

@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterator, Mapping
 from itertools import zip_longest
 
+from workbook.comparing.normalise import cells_in_tracebacks
 from workbook.comparing.outputs import METADATA_KEY
 from workbook.expect_blocks import check_statements, code_above, expectations
 from workbook.pages import Page, cell_name, never_executed
@@ -30,6 +31,10 @@ def disagreements(page: Page) -> Iterator[str]:
         yield unlike
     if waiting or unlike:
         return
+    for i, cell in enumerate(notebook.cells):
+        first = cells_in_tracebacks(cell.get("outputs", []))[:1]
+        if first and first[0] != cell.execution_count:
+            yield f"the traceback below {cell_name(notebook.cells, i)} is of In[{first[0]}]"
     shown, figures = expectations(page, notebook.cells)
     for i, source in shown.items():
         if source != notebook.cells[i].source:

@@ -2,7 +2,8 @@
 
 Ranks the cards of the fixes and the sections of the pages by the words and pairs of words that they share with the
 message, by BM25 (S. Robertson, H. Zaragoza, "The Probabilistic Relevance Framework: BM25 and Beyond", 2009,
-doi:10.1561/1500000019). Numbers do not count, so that one's own shapes and sizes do not matter.
+doi:10.1561/1500000019). Numbers do not count, so that one's own shapes and sizes do not matter. Sections that show or
+quote the message as it is come before all others.
 """
 
 from __future__ import annotations
@@ -97,15 +98,19 @@ class Search:
     def find(self, message: str, most: int = SHOWN) -> list[tuple[float, Section]]:
         """The sections that are most like a message, the best first, each with a share from 0 to 1.
 
-        The share is how much they hold of those words of the message that the course has.
+        The share is how much they hold of those words of the message that the course has. Those that hold all of the
+        message, on lines of their own or in backticks, come first.
 
         Args:
             message: as it was printed; a whole traceback will do.
             most: so many at most; those that share no word with it are left out.
         """
-        words = self._words.transform([message_of(message)]).indices
+        said = message_of(message)
+        words = self._words.transform([said]).indices
         shared = self._weights[:, words].sum(axis=1)
-        best = (-shared).argsort(kind="stable")[:most]
+        whole = re.compile(rf"^{re.escape(said)}$|`{re.escape(said)}`", re.MULTILINE)
+        verbatim = [bool(whole.search(section.text)) for section in self.sections]
+        best = np.lexsort((-shared, np.logical_not(verbatim)))[:most]
         return [(float(shared[i] / self._rarity[words].sum()), self.sections[i]) for i in best if shared[i] > 0]
 
 
@@ -114,6 +119,8 @@ def run(options: argparse.Namespace) -> int:
         print("Paste the message, or the whole traceback; then press Enter and Ctrl+D (on Windows Ctrl+Z and Enter).")
     pasted = " ".join(options.message) if options.message else sys.stdin.read()
     found = Search(pages()).find(pasted)
+    if found:
+        print("The number says how much of the message's words the section holds.")
     for share, section in found:
         print(f"{share:.2f}  {section.heading}\n      notebooks/{section.file}, line {section.line}")
     if not found:

@@ -20,9 +20,11 @@ _TITLE = """\
 Every error and warning that the pages print, by its first sentence, in the order of the alphabet. A link leads to the
 card or the section that causes it on purpose, and says what to write instead.
 
-Search this page for the beginning of yours, and leave out what is your own: names, shapes, numbers. Or paste the whole
-message into `make find`. Without a message, but with a number that looks wrong, begin with the
-[symptoms](fixes_symptoms.md). The names of Keras and TensorFlow are in the [index](index.md).
+Search this page for the beginning of yours, without the `ValueError:` before it, and leave out what is your own: names,
+shapes, numbers. Or paste the whole message into `make find`: the cards quote more messages than are printed here, and [it
+finds those too](../README.md#you-have-a-message-or-a-number-that-looks-wrong). Without a message, but with a number that
+looks wrong, begin with the [symptoms](fixes_symptoms.md). The names of Keras and TensorFlow are in the
+[index](index.md).
 
 Written by `make index` from the outputs of the pages.\
 """
@@ -92,7 +94,7 @@ def messages(course: Sequence[Page]) -> str:
         if first != letter:
             letter = first
             parts.append(f"\n## {letter or 'No letters'}\n")
-        fence = "``" if "`" in message else "`"
+        fence = "`" * (1 + max(map(len, re.findall("`+", message)), default=0))
         space = " " if message.startswith("`") or message.endswith("`") else ""
         links = (f"[{p.number} {h.source}]({p.text.name}#{h.anchor})" for p, h in places)
         parts.append(f"- {fence}{space}{message}{space}{fence} {name}: {', '.join(links)}")

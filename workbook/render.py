@@ -15,7 +15,7 @@ import time
 
 import nbformat
 
-from workbook.comparing.normalise import tidy
+from workbook.comparing.normalise import cells_in_tracebacks, tidy
 from workbook.comparing.outputs import outputs_difference
 from workbook.expect_blocks import check_statements, expectations
 from workbook.files import write_bytes, write_text
@@ -104,7 +104,7 @@ def _keep_what_agrees(page: Page, notebook: nbformat.NotebookNode):
         difference = outputs_difference(old.outputs, cell.outputs, tolerance)
         if difference:
             yield f"{cell_name(notebook.cells, i)}: {difference}"
-        else:
+        elif cells_in_tracebacks(old.outputs) == cells_in_tracebacks(cell.outputs):
             count, cell.outputs = cell.execution_count, list(_described(tidy(old.outputs), cell.outputs))
             for output in cell.outputs:
                 if "execution_count" in output:

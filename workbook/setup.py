@@ -18,12 +18,15 @@ ROOT = Path(__file__).resolve().parent.parent
 LOCK = ROOT / "requirements.lock"
 VENV = ROOT / ".venv"
 OLDEST, NEWEST = (3, 11), (3, 13)
+# A source would be compiled, by what the lock does not name. It names all that is needed; and pip before 24.0 does not
+# see that a package is named in it which another one wants with an extra.
+AS_LOCKED = ("--no-deps", "--require-hashes", "--only-binary", ":all:", "-r")
 
 
 def make(folder):
     """Make a fresh virtual environment. Returns its Python."""
     subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], check=True)
-    return _python(folder)
+    return python_of(folder)
 
 
 def install(python, *wanted):
@@ -51,7 +54,8 @@ def split(lock):
     return uv.group(), lock[: uv.start()] + lock[uv.end() :]
 
 
-def _python(folder):
+def python_of(folder):
+    """The Python of a virtual environment."""
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
@@ -67,25 +71,23 @@ def _pip(python, *wanted):
 
 
 def _install_locked(python, lock):
-    # a source would be compiled, by what the lock does not name
-    options = ("--require-hashes", "--only-binary", ":all:", "-r")
     wanted = LOCK
     if not _uv(python):
         for part, text in zip(("uv", "rest"), split(lock)):
             (VENV / f"{part}.lock").write_text(text, encoding="utf-8")
         try:
-            _pip(python, *options, str(VENV / "uv.lock"))
+            _pip(python, *AS_LOCKED, str(VENV / "uv.lock"))
         except subprocess.CalledProcessError:
             print("pip cannot get uv, for the reason above, and installs by itself.", flush=True)
             wanted = VENV / "rest.lock"
-    install(python, *options, str(wanted))
+    install(python, *AS_LOCKED, str(wanted))
 
 
 def main():
     lock = LOCK.read_text(encoding="utf-8")
     # a copy of what was installed: the set-up runs again when the lock changes
     installed = VENV / "installed.lock"
-    if _python(VENV).exists() and installed.is_file() and installed.read_text(encoding="utf-8") == lock:
+    if python_of(VENV).exists() and installed.is_file() and installed.read_text(encoding="utf-8") == lock:
         return None
     if not OLDEST <= sys.version_info[:2] <= NEWEST:
         return (
@@ -99,8 +101,9 @@ def main():
         _install_locked(make(VENV), lock)
     except subprocess.CalledProcessError:
         return (
-            "The set-up failed, for the reason above. TensorFlow is made for Linux (x86_64 and aarch64, with glibc), "
-            f"for macOS on Apple silicon and for Windows (64 bit, x86); this Python is for {sysconfig.get_platform()}."
+            "The set-up failed, for the reason above. If no matching distribution was found: TensorFlow is made for "
+            "Linux (x86_64 and aarch64, with glibc), for macOS on Apple silicon and for Windows (64 bit, x86); this "
+            f"Python is for {sysconfig.get_platform()}."
         )
     installed.write_text(lock, encoding="utf-8")
     return None

@@ -60,6 +60,9 @@ _PLACES = [
 ]
 
 
+_CELL = re.compile(r"^ *(?:Cell|File) In ?\[(\d+)\]", re.MULTILINE)
+
+
 def tidy(outputs: Sequence[Mapping]) -> list[nbformat.NotebookNode]:
     """The outputs of a cell as they are stored: what each stream wrote in one piece and played out
     as on a terminal, without TensorFlow's log lines and without the folders of this machine."""
@@ -79,6 +82,12 @@ def tidy(outputs: Sequence[Mapping]) -> list[nbformat.NotebookNode]:
         text = "\n".join(_played_out(line) for line in output.text.split("\n"))
         output.text = _without_places(_TENSORFLOW_LOG.sub("", text) if name == "stderr" else text)
     return [o for o in tidied if o.output_type != "stream" or o.text.strip()]
+
+
+def cells_in_tracebacks(outputs: Sequence[Mapping]) -> list[int]:
+    """The numbers of the cells that tracebacks among the outputs lead through, `Cell In[3], line 2`, in their order."""
+    errors = (output for output in outputs if output["output_type"] == "error")
+    return [int(n) for error in errors for n in _CELL.findall(without_colours("\n".join(error["traceback"])))]
 
 
 def normalise(text: str) -> str:
