@@ -21,9 +21,9 @@ Every error and warning that the pages print, by its first sentence, in the orde
 card or the section that causes it on purpose, and says what to write instead.
 
 Search this page for the beginning of yours, without the `ValueError:` before it, and leave out what is your own: names,
-shapes, numbers. Or paste the whole message into `make find`: the cards quote more messages than are printed here, and [it
-finds those too](../README.md#you-have-a-message-or-a-number-that-looks-wrong). Without a message, but with a number that
-looks wrong, begin with the [symptoms](fixes_symptoms.md). The names of Keras and TensorFlow are in the
+shapes, numbers. Or paste the whole message into `make find`: the cards quote more messages than are printed here, and
+[it finds those too](../README.md#you-have-a-message-or-a-number-that-looks-wrong). Without a message, but with a number
+that looks wrong, begin with the [symptoms](fixes_symptoms.md). The names of Keras and TensorFlow are in the
 [index](index.md).
 
 Written by `make index` from the outputs of the pages.\
