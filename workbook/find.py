@@ -109,7 +109,7 @@ class Search:
         words = self._words.transform([said]).indices
         shared = self._weights[:, words].sum(axis=1)
         whole = re.compile(rf"^{re.escape(said)}$|`{re.escape(said)}`", re.MULTILINE)
-        verbatim = [bool(whole.search(section.text)) for section in self.sections]
+        verbatim = [said in section.text and bool(whole.search(section.text)) for section in self.sections]
         best = np.lexsort((-shared, np.logical_not(verbatim)))[:most]
         return [(float(shared[i] / self._rarity[words].sum()), self.sections[i]) for i in best if shared[i] > 0]
 
